@@ -1,0 +1,54 @@
+# Everything that a fresh machine needs beyond Python, Go and make is installed by these targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml requirements.lock 2>/dev/null | sha256sum | cut -c1-12)
+CLUSTER ?= local
+DEVCLUSTER = PYTHONPATH=tools $(CURDIR)/$(BIN)/python -m devcluster
+
+.DEFAULT_GOAL := help
+.PHONY: help demo down test check format generate bench e2e lock clean
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else "Python 3.11 or later is needed, this is %d.%d; set PYTHON=python3.12, say" % v)'
+	@echo "Installing Python dependencies into $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## Boot a cluster, start the operator, place the samples (CLUSTER=local|current|kind, SIMULATE=1)
+	@$(DEVCLUSTER) demo --cluster $(CLUSTER) $(if $(SIMULATE),--simulate)
+
+down: $(STAMP) ## Stop the demo cluster and remove its state
+	@$(DEVCLUSTER) down
+
+check: $(STAMP) ## Lint, types, layers
+	$(BIN)/ruff format --check operator tools tests
+	$(BIN)/ruff check operator tools tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check ## All checks and tests, those on a real API server included
+	@$(DEVCLUSTER) binaries
+	$(BIN)/python -m pytest $(ARGS)
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff format operator tools tests
+	$(BIN)/ruff check --fix operator tools tests
+
+generate: $(STAMP) ## Write crds/ from the models
+	$(BIN)/stowage crds generate crds
+
+lock: $(STAMP) ## Pin all dependencies anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \
+	    --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+
+bench e2e:
+	@echo "make $@: not there yet" >&2; exit 2
+
+clean: ## Remove the virtual environment and caches in the tree
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

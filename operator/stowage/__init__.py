@@ -1,0 +1,3 @@
+"""Stowage puts every inference workload on the accelerator that suits it."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The API: group ``stowage.dev``, version ``v1alpha1``. The models here are its one source."""

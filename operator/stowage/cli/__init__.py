@@ -1,0 +1,1 @@
+"""The command line: ``stowage operator | crds | catalog``."""

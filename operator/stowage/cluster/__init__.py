@@ -1,0 +1,1 @@
+"""The Kubernetes API server: a Protocol, the client behind it, its errors, and a self-repairing cache."""

@@ -1,0 +1,1 @@
+"""The shell: kopf handlers, caches, queue, ledger, reconcile, resync, events."""

@@ -1,0 +1,1 @@
+"""From a decision to Kubernetes objects and to status. Pure: no clock, no I/O, no logging."""

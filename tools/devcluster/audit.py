@@ -1,0 +1,84 @@
+"""Reads the API server's audit log: who sent which request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+WRITE_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """One answered request."""
+
+    user: str
+    user_agent: str
+    verb: str
+    group: str
+    """Empty for the core API."""
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    code: int
+    """The HTTP status of the answer."""
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it was meant to change something, granted or not."""
+        return self.verb in WRITE_VERBS
+
+
+class AuditLog:
+    """Requests since a point in time that the caller sets with ``mark``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+
+    def mark(self) -> None:
+        """Forget everything up to now."""
+        self._offset = self.path.stat().st_size
+
+    def requests(self, user: str = "", user_agent: str = "") -> list[Request]:
+        """Return the requests since the mark whose user and user agent start with these texts."""
+        return [
+            each
+            for each in self._read()
+            if each.user.startswith(user) and each.user_agent.startswith(user_agent)
+        ]
+
+    def writes(self, user: str = "", user_agent: str = "") -> list[Request]:
+        """Return the writes among ``requests``."""
+        return [each for each in self.requests(user, user_agent) if each.is_write]
+
+    def _read(self) -> Iterator[Request]:
+        with self.path.open() as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith("\n"):
+                    return  # the server is writing it at this moment
+                event = json.loads(line)
+                if event["stage"] == "ResponseComplete":
+                    yield _request(event)
+
+
+def _request(event: dict[str, object]) -> Request:
+    def text(section: object, key: str) -> str:
+        return str(section.get(key, "")) if isinstance(section, dict) else ""
+
+    target, status = event.get("objectRef"), event.get("responseStatus")
+    return Request(
+        user=text(event["user"], "username"),
+        user_agent=str(event.get("userAgent", "")),
+        verb=str(event["verb"]),
+        group=text(target, "apiGroup"),
+        resource=text(target, "resource"),
+        subresource=text(target, "subresource"),
+        namespace=text(target, "namespace"),
+        name=text(target, "name"),
+        code=int(text(status, "code") or 0),
+    )

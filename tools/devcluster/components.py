@@ -1,0 +1,164 @@
+"""The command line of each program of the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster.certificates import CertificateAuthority, KeyPair, service_account_keys
+from devcluster.kubeconfig import write_kubeconfig
+from devcluster.ports import LOOPBACK
+
+DATA = Path(__file__).with_name("data")
+
+SERVICE_RANGE = "10.96.0.0/16"
+CLUSTER_DOMAIN_HOSTS = (
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
+FIRST_SERVICE_ADDRESS = "10.96.0.1"
+
+# Relative to the working folder, which is the state folder: the path of a unix socket has about
+# 100 characters at most, and test folders are deep. No port means that no port can be taken.
+# etcd insists on a port even here, and it becomes a part of the file's name.
+ETCD_SOCKET_FILE = "etcd.sock:0"
+ETCD_SOCKET = f"unix://{ETCD_SOCKET_FILE}"
+PEER_SOCKET = "unix://peer.sock:0"
+
+ETCD = "etcd"
+API_SERVER = "kube-apiserver"
+CONTROLLER_MANAGER = "kube-controller-manager"
+SCHEDULER = "kube-scheduler"
+KWOK = "kwok"
+
+BOOT_ORDER = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK)
+
+FAKE_NODE_ANNOTATION = "kwok.x-k8s.io/node"
+"""What marks a simulated node, so that real ones can stand beside it."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The files that the components identify themselves with."""
+
+    authority: KeyPair
+    serving: KeyPair
+    service_accounts: KeyPair
+    kubeconfigs: Path
+
+    @classmethod
+    def make(cls, state: Path, server: str, admin_kubeconfig: Path) -> Credentials:
+        """Create all keys, certificates and kubeconfigs of a cluster under its state folder."""
+        folder = state / "pki"
+        authority = CertificateAuthority(folder)
+        kubeconfigs = state / "kubeconfigs"
+        kubeconfigs.mkdir(exist_ok=True, mode=0o700)
+        users: Sequence[tuple[Path, str, tuple[str, ...]]] = (
+            (admin_kubeconfig, "admin", ("system:masters",)),
+            (kubeconfigs / CONTROLLER_MANAGER, "system:kube-controller-manager", ()),
+            (kubeconfigs / SCHEDULER, "system:kube-scheduler", ()),
+            (kubeconfigs / KWOK, "kwok", ("system:masters",)),
+        )
+        for path, user, groups in users:
+            pair = authority.client(f"client-{path.name}", user, groups)
+            write_kubeconfig(path, server=server, authority=authority.pair.certificate, user=user, pair=pair)
+        hosts = (LOOPBACK, "localhost", FIRST_SERVICE_ADDRESS, *CLUSTER_DOMAIN_HOSTS)
+        return cls(
+            authority=authority.pair,
+            serving=authority.serving(API_SERVER, hosts),
+            service_accounts=service_account_keys(folder),
+            kubeconfigs=kubeconfigs,
+        )
+
+
+def arguments(state: Path, port: int, credentials: Credentials) -> dict[str, list[str]]:
+    """Return the arguments of each component; the working folder must be `state`."""
+    return {
+        ETCD: _etcd(),
+        API_SERVER: _api_server(state, port, credentials),
+        CONTROLLER_MANAGER: _controller_manager(credentials),
+        SCHEDULER: _scheduler(credentials),
+        KWOK: kwok_arguments(credentials.kubeconfigs / KWOK),
+    }
+
+
+def _etcd() -> list[str]:
+    return [
+        "--name=local",
+        "--data-dir=etcd",
+        f"--listen-client-urls={ETCD_SOCKET}",
+        f"--advertise-client-urls={ETCD_SOCKET}",
+        f"--listen-peer-urls={PEER_SOCKET}",
+        f"--initial-advertise-peer-urls={PEER_SOCKET}",
+        f"--initial-cluster=local={PEER_SOCKET}",
+        "--unsafe-no-fsync",  # nobody needs this data after a power cut
+        # The only member elects itself after this time, 1000 by default. Milliseconds.
+        "--heartbeat-interval=20",
+        "--election-timeout=100",
+        "--log-level=warn",
+    ]
+
+
+def _api_server(state: Path, port: int, credentials: Credentials) -> list[str]:
+    issuer = f"https://{CLUSTER_DOMAIN_HOSTS[-1]}"
+    return [
+        f"--etcd-servers={ETCD_SOCKET}",
+        f"--bind-address={LOOPBACK}",
+        f"--secure-port={port}",
+        f"--advertise-address={LOOPBACK}",
+        # The endpoints of the Service "kubernetes" must not be loopback, so there are none.
+        "--endpoint-reconciler-type=none",
+        f"--cert-dir={state / 'pki'}",
+        f"--client-ca-file={credentials.authority.certificate}",
+        f"--tls-cert-file={credentials.serving.certificate}",
+        f"--tls-private-key-file={credentials.serving.key}",
+        "--authorization-mode=Node,RBAC",
+        "--allow-privileged=true",
+        f"--service-cluster-ip-range={SERVICE_RANGE}",
+        f"--service-account-issuer={issuer}",
+        f"--service-account-jwks-uri={issuer}/openid/v1/jwks",
+        f"--service-account-key-file={credentials.service_accounts.certificate}",
+        f"--service-account-signing-key-file={credentials.service_accounts.key}",
+        f"--audit-policy-file={DATA / 'audit-policy.yaml'}",
+        f"--audit-log-path={state / 'audit.log'}",
+        "--profiling=false",
+    ]
+
+
+def _controller_manager(credentials: Credentials) -> list[str]:
+    return [
+        f"--kubeconfig={credentials.kubeconfigs / CONTROLLER_MANAGER}",
+        f"--service-account-private-key-file={credentials.service_accounts.key}",
+        f"--root-ca-file={credentials.authority.certificate}",
+        f"--cluster-signing-cert-file={credentials.authority.certificate}",
+        f"--cluster-signing-key-file={credentials.authority.key}",
+        "--use-service-account-credentials=true",
+        "--leader-elect=false",
+        "--secure-port=0",
+        "--kube-api-qps=200",
+        "--kube-api-burst=400",
+    ]
+
+
+def _scheduler(credentials: Credentials) -> list[str]:
+    return [
+        f"--kubeconfig={credentials.kubeconfigs / SCHEDULER}",
+        "--leader-elect=false",
+        "--secure-port=0",
+        "--kube-api-qps=200",
+        "--kube-api-burst=400",
+    ]
+
+
+def kwok_arguments(kubeconfig: Path) -> list[str]:
+    """Return kwok's arguments; it plays the kubelet of the nodes that carry our annotation."""
+    return [
+        f"--kubeconfig={kubeconfig}",
+        f"--config={DATA / 'kwok-stages.yaml'}",
+        f"--manage-nodes-with-annotation-selector={FAKE_NODE_ANNOTATION}=fake",
+        f"--node-ip={LOOPBACK}",
+        "--node-lease-duration-seconds=40",
+    ]

@@ -1,0 +1,98 @@
+"""Runs the operator of this tree as a process on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from devcluster.errors import LOG_LINES_SHOWN, ComponentError
+from devcluster.ports import LOOPBACK, free_ports
+from devcluster.processes import Command, Lifetime, ProcessRecord, ProcessTable, start_process
+
+NAME = "operator"
+START_TIMEOUT_SECONDS = 60.0
+START_ATTEMPTS = 3
+POLL_SECONDS = 0.1
+PORT_TAKEN = "address already in use"
+
+
+class OperatorProcess:
+    """The operator, started from a tree against one cluster, with its log in the state folder."""
+
+    def __init__(self, root: Path, state: Path, kubeconfig: Path, table: ProcessTable) -> None:
+        self._root = root
+        self._kubeconfig = kubeconfig
+        self._table = table
+        self.log = state / f"{NAME}.log"
+
+    def restart(self) -> None:
+        """End the one that runs, if any, and start one with the present code; wait until ready.
+
+        Raises ComponentError. The health port may be taken before the operator binds it, so a
+        start that fails for this reason is repeated.
+        """
+        self._table.stop([NAME])
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                self._start()
+                return
+            except ComponentError as error:
+                self._table.stop([NAME])
+                port_was_taken = any(PORT_TAKEN in line for line in error.log_lines)
+                if not port_was_taken or attempt == START_ATTEMPTS:
+                    raise
+
+    def check_alive(self) -> None:
+        """Raise ComponentError when it has ended."""
+        for record in self._table.records():
+            if record.name == NAME and not record.is_alive():
+                raise ComponentError(NAME, "ended", self.log_tail())
+
+    def log_tail(self) -> list[str]:
+        """Return the last lines of its log."""
+        if not self.log.exists():
+            return []
+        return self.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+
+    def _start(self) -> None:
+        self.log.unlink(missing_ok=True)
+        (port,) = free_ports(1)
+        record = start_process(self._command(port), self._table, Lifetime.DETACHED)
+        self._wait_ready(record, port)
+
+    def _command(self, port: int) -> Command:
+        python_path = os.pathsep.join(
+            filter(None, (str(self._root / "operator"), os.environ.get("PYTHONPATH")))
+        )
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self._kubeconfig),
+            "PYTHONPATH": python_path,
+            "PYTHONUNBUFFERED": "1",
+        }
+        arguments = [sys.executable, "-m", "stowage", "operator", "run", "--health-port", str(port)]
+        return Command(NAME, arguments, self.log, self._root, environment)
+
+    def _wait_ready(self, record: ProcessRecord, port: int) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not _answers(f"http://{LOOPBACK}:{port}/readyz"):
+            if not record.is_alive():
+                raise ComponentError(NAME, "ended", self.log_tail())
+            if time.monotonic() > deadline:
+                problem = f"not ready after {START_TIMEOUT_SECONDS:.0f} s"
+                raise ComponentError(NAME, problem, self.log_tail())
+            time.sleep(POLL_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=2.0) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False

@@ -1,0 +1,327 @@
+"""What is refused, by the API server and by ``parse``, and that the sentence says what to write."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any, NamedTuple
+
+import pytest
+
+from devcluster.cluster import LocalCluster
+from stowage.api.parse import InvalidObject, parse
+
+VARIANT = {
+    "name": "bf16",
+    "precision": "bf16",
+    "format": "safetensors",
+    "uri": "hf://org/model",
+    "size": "15Gi",
+}
+ATTENTION = {"layers": 32, "kvHeads": 8, "headDimension": 128, "contextLength": 8192}
+
+DEPLOYMENT: dict[str, Any] = {
+    "apiVersion": "stowage.dev/v1alpha1",
+    "kind": "InferenceDeployment",
+    "metadata": {"name": "chat", "namespace": "default"},
+    "spec": {"model": {"name": "llama", "task": "text-generation"}, "variants": [VARIANT]},
+}
+POLICY: dict[str, Any] = {
+    "apiVersion": "stowage.dev/v1alpha1",
+    "kind": "PlacementPolicy",
+    "metadata": {"name": "cheapest"},
+    "spec": {},
+}
+POOL: dict[str, Any] = {
+    "apiVersion": "stowage.dev/v1alpha1",
+    "kind": "AcceleratorPool",
+    "metadata": {"name": "l4-spot"},
+    "spec": {"nodeSelector": {"pool": "l4"}, "acceleratorClass": "nvidia-l4"},
+}
+CLASS: dict[str, Any] = {
+    "apiVersion": "stowage.dev/v1alpha1",
+    "kind": "AcceleratorClass",
+    "metadata": {"name": "nvidia-l4"},
+    "spec": {"type": "GPU", "vendor": "NVIDIA", "resourceName": "nvidia.com/gpu"},
+}
+ABSENT = object()
+
+QUANTITY = "write a quantity above zero, such as 15Gi, 8500Mi or 500m"
+NAME = 'write lower-case letters, digits, "-" and ".", beginning and ending with a letter or digit'
+DNS_1035 = 'write a name of lower-case letters, digits and "-" that begins with a letter, such as chat-8b'
+DECIMAL = 'write a plain decimal of zero or more in quotes, such as "2.02"'
+FRACTION = 'write a plain decimal from "0" to "1" in quotes, such as "0.99"'
+DURATION = "write a duration such as 500ms, 90s, 10m or 1h30m; the units are h, m, s and ms"
+ONE_VARIANT = "name at least one variant: {name, precision, format, uri, size}"
+URI = "write where the variant is stored, as pvc://claim/path, oci://image:tag or hf://organisation/model"
+KEY = "write the key of a label or taint, such as team or nvidia.com/gpu.product"
+SHARE = "write a count such as 5 or a share such as 10%"
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4", "fp4")
+LABEL = 'write letters, digits, "-", "_" and ".", beginning and ending with a letter or digit'
+
+
+class Refused(NamedTuple):
+    """One mistake, and what is said about it."""
+
+    what: str
+    valid: dict[str, Any]
+    path: str
+    """Where the value is put; dots part the steps."""
+    value: object
+    sentence: str
+    """What both say."""
+    server: str = ""
+    """What the API server says instead, where its check of types speaks before our rules."""
+
+
+VARIANT_0 = "spec.variants.0"
+BOTH_SIZES = {"name": "llama", "task": "chat", "attention": ATTENTION, "inference": {"flops": 1}}
+TEXT_WANTED = "must be of type string"
+
+TABLE = [
+    Refused("no variants", DEPLOYMENT, "spec.variants", [], ONE_VARIANT),
+    Refused("variants absent", DEPLOYMENT, "spec.variants", ABSENT, ONE_VARIANT),
+    Refused(
+        "two variants of one name",
+        DEPLOYMENT,
+        "spec.variants",
+        [VARIANT, VARIANT],
+        "two variants have the same name; give each a name of its own",
+    ),
+    Refused(
+        "no devices",
+        DEPLOYMENT,
+        f"{VARIANT_0}.profiles",
+        [{"acceleratorClass": "nvidia-l4", "devices": 0}],
+        "found 0; write 1 or more",
+        "should be greater than or equal to 1",
+    ),
+    Refused(
+        "no nodes",
+        POOL,
+        "spec.provisionable",
+        {"maxNodes": 0, "devicesPerNode": 4},
+        "found 0; write 1 or more",
+        "should be greater than or equal to 1",
+    ),
+    Refused(
+        "negative replicas",
+        DEPLOYMENT,
+        "spec.replicas",
+        -1,
+        "found -1; write 0 or more",
+        "should be greater than or equal to 0",
+    ),
+    Refused("size in words", DEPLOYMENT, f"{VARIANT_0}.size", "15 gigs", QUANTITY),
+    Refused("size in GB", DEPLOYMENT, f"{VARIANT_0}.size", "15GB", QUANTITY),
+    Refused("size in lower case", DEPLOYMENT, f"{VARIANT_0}.size", "15gi", QUANTITY),
+    Refused("empty size", DEPLOYMENT, f"{VARIANT_0}.size", "", QUANTITY),
+    Refused("size with a line break", DEPLOYMENT, f"{VARIANT_0}.size", "15Gi\n", QUANTITY),
+    Refused("zero size", DEPLOYMENT, f"{VARIANT_0}.size", "0", QUANTITY),
+    Refused("zero size as a number", DEPLOYMENT, f"{VARIANT_0}.size", 0, QUANTITY),
+    Refused("negative size", DEPLOYMENT, f"{VARIANT_0}.size", "-15Gi", QUANTITY),
+    Refused("negative size as a number", DEPLOYMENT, f"{VARIANT_0}.size", -15, QUANTITY),
+    Refused("a number of a billion digits", DEPLOYMENT, f"{VARIANT_0}.size", "1e999999999", QUANTITY),
+    Refused(
+        "fraction as a size", DEPLOYMENT, f"{VARIANT_0}.size", 1.5, QUANTITY, "must be of type integer,string"
+    ),
+    Refused(
+        "name of 60 characters",
+        DEPLOYMENT,
+        "metadata.name",
+        "a" * 60,
+        "write a name of at most 50 characters, since names of children add to it",
+    ),
+    Refused(
+        "policy's name of 70 characters",
+        POLICY,
+        "metadata.name",
+        "a" * 70,
+        "write a name of at most 63 characters, since labels and status hold it",
+    ),
+    Refused("upper-case name", DEPLOYMENT, "metadata.name", "Chat", DNS_1035),
+    Refused("name with an underscore", DEPLOYMENT, "metadata.name", "chat_1", DNS_1035),
+    Refused("name with a leading digit", DEPLOYMENT, "metadata.name", "8b-chat", DNS_1035),
+    Refused("name with a dot", DEPLOYMENT, "metadata.name", "chat.v1", DNS_1035),
+    Refused("upper-case variant", DEPLOYMENT, f"{VARIANT_0}.name", "FP8", NAME),
+    Refused("variant with an underscore", DEPLOYMENT, f"{VARIANT_0}.name", "fp_8", NAME),
+    Refused("empty variant name", DEPLOYMENT, f"{VARIANT_0}.name", "", NAME),
+    Refused(
+        "variant name of 64 characters",
+        DEPLOYMENT,
+        f"{VARIANT_0}.name",
+        "a" * 64,
+        "write at most 63 characters",
+        "may not be more than 63 bytes",
+    ),
+    Refused("negative price", POOL, "spec.costPerHour", "-1", DECIMAL),
+    Refused("price with an exponent", POOL, "spec.costPerHour", "1e3", DECIMAL),
+    Refused("price with a unit", POOL, "spec.costPerHour", "$2.02", DECIMAL),
+    Refused("unquoted price", POOL, "spec.costPerHour", 2.02, DECIMAL, TEXT_WANTED),
+    Refused("unquoted whole price", POOL, "spec.costPerHour", 2, DECIMAL, TEXT_WANTED),
+    Refused("duration in weeks", POLICY, "spec.fallback.after", "2 weeks", DURATION),
+    Refused("duration in days", POLICY, "spec.fallback.after", "2d", DURATION),
+    Refused("duration without a unit", POLICY, "spec.fallback.after", "60", DURATION),
+    Refused("duration as a number", POLICY, "spec.fallback.after", 60, DURATION, TEXT_WANTED),
+    Refused(
+        "unknown precision",
+        DEPLOYMENT,
+        f"{VARIANT_0}.precision",
+        "fp7",
+        f"write one of {', '.join(PRECISIONS)}",
+        f"supported values: {', '.join(json.dumps(each) for each in PRECISIONS)}",
+    ),
+    Refused(
+        "attention and inference",
+        DEPLOYMENT,
+        "spec.model",
+        BOTH_SIZES,
+        "give attention for a language model or inference for a classic one, not both",
+    ),
+    Refused("path as a URI", DEPLOYMENT, f"{VARIANT_0}.uri", "org/model", URI),
+    Refused("URI of an unknown scheme", DEPLOYMENT, f"{VARIANT_0}.uri", "ftp://org/model", URI),
+    Refused("URI with a space", DEPLOYMENT, f"{VARIANT_0}.uri", "hf://org/my model", URI),
+    Refused(
+        "no URI",
+        DEPLOYMENT,
+        f"{VARIANT_0}.uri",
+        ABSENT,
+        "missing; write it: where the artefact is",
+        "Required",
+    ),
+    Refused("quality above 1", DEPLOYMENT, f"{VARIANT_0}.quality", "1.5", FRACTION),
+    Refused("quality in percent", DEPLOYMENT, f"{VARIANT_0}.quality", "99%", FRACTION),
+    Refused("unquoted quality", DEPLOYMENT, f"{VARIANT_0}.quality", 0.99, FRACTION, TEXT_WANTED),
+    Refused(
+        "mixed precision without a split",
+        POLICY,
+        "spec.mixedPrecision",
+        True,
+        "mixedPrecision needs a split; write split: Allowed, or leave mixedPrecision out",
+    ),
+    Refused("moves in words", POLICY, "spec.disruption.maxConcurrentMoves", "few", SHARE),
+    Refused("negative moves", POLICY, "spec.disruption.maxConcurrentMoves", -1, SHARE),
+    Refused("moves above all", POLICY, "spec.disruption.maxConcurrentMoves", "110%", SHARE),
+    Refused(
+        "cpu as a GPU's resource",
+        CLASS,
+        "spec.resourceName",
+        "cpu",
+        "resourceName cpu belongs to type CPU; name the device plugin's resource, such as nvidia.com/gpu",
+    ),
+    Refused(
+        "variable without a value",
+        DEPLOYMENT,
+        "spec.template.env",
+        [{"name": "LEVEL"}],
+        "give either value or secret",
+    ),
+    Refused("label's value with a space", DEPLOYMENT, "spec.template.labels", {"team": "a b"}, LABEL),
+    Refused("label's key with a space", DEPLOYMENT, "spec.template.labels", {"a b": "c"}, KEY),
+    Refused("annotation's key with a space", DEPLOYMENT, "spec.template.annotations", {"a b": "c"}, KEY),
+    Refused("node label's key with a space", POOL, "spec.nodeSelector", {"a b": "c"}, KEY),
+    Refused(
+        "taint with its effect",
+        POLICY,
+        "spec.tolerations",
+        ["team=shop:NoSchedule"],
+        KEY,
+    ),
+    Refused(
+        "In without values",
+        POLICY,
+        "spec.namespaces",
+        {"matchExpressions": [{"key": "team", "operator": "In"}]},
+        "give values for In and NotIn, and none for Exists and DoesNotExist",
+    ),
+    Refused(
+        "unknown field",
+        DEPLOYMENT,
+        "spec.polciy",
+        "cheapest",
+        "unknown field; did you mean policy?",
+        'unknown field "spec.polciy"',
+    ),
+    Refused(
+        "number in quotes",
+        DEPLOYMENT,
+        "spec.replicas",
+        "3",
+        "write a whole number, without quotes",
+        "must be of type integer",
+    ),
+    Refused(
+        "yes",
+        DEPLOYMENT,
+        "spec.paused",
+        "yes",
+        "write true or false, without quotes",
+        "must be of type boolean",
+    ),
+    Refused(
+        "parameters beyond 64 bits",
+        DEPLOYMENT,
+        "spec.model.parameters",
+        10**19,
+        "write 9000000000000000000 or less",
+        "must be of type int64",
+    ),
+    Refused(
+        "no spec",
+        DEPLOYMENT,
+        "spec",
+        ABSENT,
+        "spec: missing; write it: what is wanted",
+        "spec: Required value",
+    ),
+]
+
+
+def _changed(valid: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    manifest = copy.deepcopy(valid)
+    *parents, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+    place: Any = manifest
+    for step in parents:
+        place = place.setdefault(step, {}) if isinstance(place, dict) else place[step]
+    if value is ABSENT:
+        del place[last]
+    else:
+        place[last] = value
+    return manifest
+
+
+def _named_path(path: str) -> str:
+    return path.replace(".0", "[0]")
+
+
+def test_valid_objects_are_accepted() -> None:
+    for manifest in (DEPLOYMENT, POLICY, POOL, CLASS):
+        assert parse(manifest).name == manifest["metadata"]["name"]
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.what)
+def test_refused_by_parse(case: Refused) -> None:
+    with pytest.raises(InvalidObject) as caught:
+        parse(_changed(case.valid, case.path, case.value))
+    message = str(caught.value)
+    assert case.sentence in message
+    assert _named_path(case.path) in message
+    assert message.startswith(f"{case.valid['kind']} ")
+    assert "\n" not in message
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.what)
+def test_refused_by_the_api_server(case: Refused, api_cluster: LocalCluster) -> None:
+    manifest = json.dumps(_changed(case.valid, case.path, case.value))
+    answer = api_cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=manifest, check=False)
+    assert answer.returncode != 0, answer.stdout
+    assert (case.server or case.sentence) in answer.stderr
+    assert _named_path(case.path) in answer.stderr
+
+
+@pytest.mark.cluster
+def test_valid_objects_are_accepted_by_the_api_server(api_cluster: LocalCluster) -> None:
+    for manifest in (DEPLOYMENT, POLICY, POOL, CLASS):
+        answer = api_cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=json.dumps(manifest))
+        assert "Warning" not in answer.stderr

@@ -1,0 +1,197 @@
+"""The Cluster port on a real API server."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, MutableSequence, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from stowage.cluster.configuration import load_configuration
+from stowage.cluster.errors import Gone, Retry, Unauthorized, error_from_status
+from stowage.cluster.ports import FIELD_MANAGER, PAGE_SIZE, Body, Listing, ResourceType, WatchEvent
+from stowage.cluster.transport import REQUEST_TIMEOUT, Request, Transport
+
+T = TypeVar("T")
+
+READ_DELAYS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between the tries of a read. A write is tried once: only the queue knows if it is still wanted."""
+
+INACTIVITY = 70.0
+"""Seconds of silence after which a watch is taken for dead and ends.
+
+Bookmarks come about once a minute, but only if anything changed: measured on 1.36, the first one of a quiet
+resource came after two minutes. So silence is no error.
+"""
+
+WATCH_SECONDS = (300, 600)
+"""For how long the server is asked to hold a watch; spread, so that not all end at once (as client-go)."""
+
+
+def _anything_goes() -> None:
+    """The default write gate: always open."""
+
+
+class KubernetesCluster:
+    """A Kubernetes API server, on one event loop. ``stowage.cluster.ports.Cluster`` documents the methods."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        before_write: Callable[[], None] = _anything_goes,
+        read_delays: Sequence[float] = READ_DELAYS,
+        inactivity: float = INACTIVITY,
+    ) -> None:
+        self.before_write = before_write
+        self._transport = transport
+        self._read_delays = read_delays
+        self._inactivity = inactivity
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        context: str | None = None,
+        *,
+        kubeconfig: Path | None = None,
+        before_write: Callable[[], None] = _anything_goes,
+        request_timeout: float = REQUEST_TIMEOUT,
+        read_delays: Sequence[float] = READ_DELAYS,
+        inactivity: float = INACTIVITY,
+    ) -> AsyncIterator[KubernetesCluster]:
+        """Find the cluster as kubectl does, else as a pod does; the connections close with the block.
+
+        Raises:
+            NotConfigured: nothing says where the cluster is. That it answers is not checked.
+        """
+        transport = Transport(await load_configuration(context, kubeconfig), timeout=request_timeout)
+        try:
+            yield cls(transport, before_write=before_write, read_delays=read_delays, inactivity=inactivity)
+        finally:
+            await transport.close()
+
+    async def get(self, resource: ResourceType, name: str, namespace: str = "") -> Body | None:
+        """Read one object."""
+        path = resource.path(namespace, name)
+        try:
+            return await self._read(Request("GET", path, _title("get", resource, namespace, name)))
+        except Gone:
+            return None
+
+    async def list(
+        self,
+        resource: ResourceType,
+        *,
+        decode: Callable[[Body], T],
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = PAGE_SIZE,
+    ) -> Listing[T]:
+        """Read all objects, page by page."""
+        query = {"labelSelector": label_selector, "fieldSelector": field_selector, "limit": str(limit)}
+        title = _title("list", resource, namespace)
+        items: MutableSequence[T] = []
+        while True:
+            page = await self._read(Request("GET", resource.path(namespace), title, query))
+            items.extend(map(decode, page.get("items") or ()))
+            metadata = page.get("metadata", {})
+            if not metadata.get("continue"):
+                return Listing(items, str(metadata.get("resourceVersion", "")))
+            query["continue"] = metadata["continue"]
+
+    async def watch(
+        self,
+        resource: ResourceType,
+        *,
+        resource_version: str,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Follow what changes."""
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(random.randint(*WATCH_SECONDS)),
+            "labelSelector": label_selector,
+            "fieldSelector": field_selector,
+        }
+        title = _title("watch", resource, namespace)
+        request = Request("GET", resource.path(namespace), title, query)
+        async with aclosing(self._transport.lines(request, inactivity=self._inactivity)) as lines:
+            async for line in lines:
+                yield _watch_event(line, title)
+
+    async def apply(
+        self, resource: ResourceType, body: Body, *, force: bool = True, subresource: str = ""
+    ) -> Body:
+        """Server-side apply."""
+        namespace, name = _identity(body)
+        return await self._write(
+            Request(
+                "PATCH",
+                resource.path(namespace, name, subresource),
+                _title("apply", resource, namespace, name, subresource),
+                {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"},
+                body,
+                content_type="application/apply-patch+yaml",
+            )
+        )
+
+    async def create(self, resource: ResourceType, body: Body) -> Body:
+        """Create an object."""
+        namespace, name = _identity(body)
+        title = _title("create", resource, namespace, name)
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._write(Request("POST", resource.path(namespace), title, query, body))
+
+    async def delete(self, resource: ResourceType, name: str, namespace: str = "", *, uid: str) -> None:
+        """Delete this very object."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        title = _title("delete", resource, namespace, name)
+        try:
+            await self._write(Request("DELETE", resource.path(namespace, name), title, body=options))
+        except Gone:
+            return
+
+    async def _write(self, request: Request) -> Body:
+        self.before_write()
+        return await self._transport.send(request)
+
+    async def _read(self, request: Request) -> Body:
+        """Try a few times: a list that is read page by page would else start again for one lost packet."""
+        for delay in self._read_delays:
+            try:
+                return await self._transport.send(request)
+            except Unauthorized:
+                raise
+            except Retry as error:
+                await asyncio.sleep(max(delay * random.uniform(0.5, 1.5), error.retry_after or 0.0))
+        return await self._transport.send(request)
+
+
+def _identity(body: Body) -> tuple[str, str]:
+    metadata = body["metadata"]
+    return metadata.get("namespace", ""), metadata.get("name", metadata.get("generateName", ""))
+
+
+def _title(verb: str, resource: ResourceType, namespace: str, name: str = "", subresource: str = "") -> str:
+    """How errors call a request: ``apply deployments.apps/status shop/chat``."""
+    what = f"{resource.qualified}/{subresource}" if subresource else resource.qualified
+    where = f"{namespace}/{name}" if namespace and name else name or namespace
+    return f"{verb} {what} {where}".rstrip()
+
+
+def _watch_event(line: Body, title: str) -> WatchEvent:
+    kind, body = line.get("type"), line.get("object")
+    if isinstance(body, dict):
+        if kind in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK"):
+            return WatchEvent(kind, body)
+        if kind == "ERROR":
+            raise error_from_status(int(body.get("code") or 500), body, title)
+    raise Retry(f"{title}: {kind!r} is no event of a watch")

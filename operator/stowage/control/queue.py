@@ -1,0 +1,231 @@
+"""The work queue between watches and workers, and the workers' contract with what goes wrong.
+
+A key waits at most once and never runs twice at a time, so a handler needs no locks for its object and
+a thousand changes of one object cost one run. Nothing here knows what a key stands for. Handlers are
+expected to look at the world, not at what changed: a run may stand for any number of changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from random import random as _random
+from typing import Generic, TypeVar
+
+from stowage.cluster.backoff import full_jitter
+from stowage.cluster.errors import Conflict, Gone, Retry, Terminal
+
+K = TypeVar("K", bound=Hashable)
+
+BASE_SECONDS = 0.2
+"""The longest wait after the first failure of a key."""
+
+CAP_SECONDS = 60.0
+"""The longest wait after any failure."""
+
+TERMINAL_SECONDS = 300.0
+"""After how long a terminal error is tried again: its cause (RBAC, a webhook) may have been mended unseen."""
+
+_log = logging.getLogger(__name__)
+
+
+class QueueClosed(Exception):
+    """The queue was shut down; there is no more work."""
+
+
+class WorkQueue(Generic[K]):
+    """Keys that wait for a worker, on one event loop. ``len`` counts those that could run now."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = _random,
+        idle_within: float = 1.0,
+    ) -> None:
+        """An empty queue.
+
+        Args:
+            clock: seconds, never going back. One that doesn't move by itself needs ``poll`` after a move.
+            random: gives numbers in [0, 1), for the jitter.
+            idle_within: how near a delayed key must be, in seconds, for the queue not to be ``idle``.
+        """
+        self._clock = clock
+        self._random = random
+        self._idle_within = idle_within
+        self._waiting: dict[K, None] = {}  # a set that keeps the order
+        self._running: set[K] = set()
+        self._again: set[K] = set()  # added while running
+        self._due: dict[K, float] = {}
+        self._timers: list[tuple[float, int, K]] = []  # a heap; stale where it disagrees with _due
+        self._order = itertools.count()
+        self._failures: dict[K, int] = {}
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def __len__(self) -> int:
+        self._promote()
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits, runs, or is due soon: what was asked for has been done."""
+        self._promote()
+        soon = self._clock() + self._idle_within
+        return not (self._waiting or self._running) and all(when > soon for when in self._due.values())
+
+    def add(self, key: K) -> None:
+        """Run the key as soon as a worker is free; if it runs now, once more afterwards."""
+        if self._closed:
+            return
+        # A delayed run was to look at the world later; now it is looked at sooner, and may ask again.
+        self._due.pop(key, None)
+        if key in self._running:
+            self._again.add(key)
+        else:
+            self._waiting[key] = None
+            self._changed.set()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Run the key in so many seconds; of several wishes the earliest counts."""
+        if seconds <= 0:
+            self.add(key)
+        elif not self._closed and key not in self._waiting and key not in self._again:
+            when = self._clock() + seconds
+            if when < self._due.get(key, float("inf")):
+                self._due[key] = when
+                heapq.heappush(self._timers, (when, next(self._order), key))
+                self._changed.set()
+
+    def retry(self, key: K, *, at_least: float = 0.0) -> float:
+        """Run the key again after its backoff, not before ``at_least`` seconds; returns the wait."""
+        self._failures[key] = self._failures.get(key, 0) + 1
+        wait = full_jitter(self._failures[key], base=BASE_SECONDS, cap=CAP_SECONDS, random=self._random)
+        wait = max(wait, at_least)
+        self.add_after(key, wait)
+        return wait
+
+    def forget(self, key: K) -> None:
+        """Forget the key's failures: the next one waits as little as the first."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> K:
+        """Wait for a key and take it; ``done`` must follow.
+
+        Raises:
+            QueueClosed: there will be no more.
+        """
+        while not self._closed:
+            self._promote()
+            if self._waiting:
+                key = next(iter(self._waiting))
+                del self._waiting[key]
+                self._running.add(key)
+                return key
+            await self._sleep_until_due()
+        raise QueueClosed
+
+    def done(self, key: K) -> None:
+        """The key's run is over."""
+        self._running.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def poll(self) -> None:
+        """Look at the clock again."""
+        self._changed.set()
+
+    def shutdown(self) -> None:
+        """Drop everything that waits and let ``get`` end; what runs may finish."""
+        self._closed = True
+        self._waiting.clear()
+        self._again.clear()
+        self._due.clear()
+        self._timers.clear()
+        self._changed.set()
+
+    def _promote(self) -> None:
+        """Let what is due wait for a worker."""
+        now = self._clock()
+        while self._timers and (self._timers[0][0] <= now or self._is_stale(self._timers[0])):
+            timer = heapq.heappop(self._timers)
+            if not self._is_stale(timer):
+                self.add(timer[2])
+
+    def _is_stale(self, timer: tuple[float, int, K]) -> bool:
+        when, _, key = timer
+        return self._due.get(key) != when
+
+    async def _sleep_until_due(self) -> None:
+        """Sleep until something changes or the first delayed key is due."""
+        self._changed.clear()
+        seconds = self._timers[0][0] - self._clock() if self._timers else None
+        # Not wait_for: Python 3.11's loses a cancellation that comes together with what it waits for.
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+
+async def run_workers(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None]], count: int) -> None:
+    """Run ``count`` workers until the queue is shut down or this is cancelled.
+
+    What the handler raises decides what happens to the key, and never ends a worker: Retry runs it again
+    after its backoff, Terminal after five minutes, Gone not at all, and anything else is our bug: logged
+    with its traceback, and run again after the backoff. A run without an error clears the backoff.
+    """
+    async with asyncio.TaskGroup() as group:
+        for number in range(count):
+            group.create_task(_work(queue, handler), name=f"worker-{number}")
+
+
+async def _work(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None]]) -> None:
+    while True:
+        try:
+            key = await queue.get()
+        except QueueClosed:
+            return
+        try:
+            await _run(queue, handler, key)
+        finally:
+            queue.done(key)
+
+
+async def _run(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None]], key: K) -> None:
+    try:
+        await handler(key)
+    except Gone as error:
+        _log.info("%s: %s", key, error)
+    except Retry as error:
+        wait = queue.retry(key, at_least=error.retry_after or 0.0)
+        # A conflict is how optimistic concurrency works, not news.
+        level = logging.DEBUG if isinstance(error, Conflict) else logging.WARNING
+        _log.log(level, "%s: %s; again in %.1f s", key, error, wait)
+        return
+    except Terminal as error:
+        queue.add_after(key, TERMINAL_SECONDS)
+        _log.error("%s: %s; again in %.0f s, or when it changes", key, error, TERMINAL_SECONDS)
+        return
+    except asyncio.CancelledError:
+        if _being_cancelled():
+            raise
+        wait = queue.retry(key)
+        _log.exception("%s: something that it awaited was cancelled; again in %.1f s", key, wait)
+        return
+    except Exception:
+        wait = queue.retry(key)
+        _log.exception("%s: unexpected error; again in %.1f s", key, wait)
+        return
+    queue.forget(key)
+
+
+def _being_cancelled() -> bool:
+    """Whether someone wants this worker to end, rather than that something it awaited was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

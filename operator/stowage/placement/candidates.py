@@ -1,0 +1,156 @@
+"""Candidates: variant x runtime x pool x devices per replica, with what is known of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from stowage.api.inference_runtime import InferenceRuntime, Support
+from stowage.api.variant import Variant
+from stowage.placement.estimate import UNKNOWN, Estimate, estimate
+from stowage.placement.fit import Fit, fit, fit_host
+from stowage.placement.reasons import Reason
+from stowage.placement.requests import replica_requests
+from stowage.placement.selectors import selects_class, selects_pool
+from stowage.placement.snapshot import Amounts, Demand, Placement, Pool, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to serve a demand. ``reasons`` is empty where nothing but room may stand against it."""
+
+    demand: Demand
+    variant: Variant
+    runtime: InferenceRuntime
+    support: Support | None
+    pool: Pool
+    tier: int | None
+    devices: int
+    fit: Fit | None = None
+    estimate: Estimate = UNKNOWN
+    requests: Amounts = field(default_factory=dict)
+    replicas: int = 1
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def placement(self) -> Placement:
+        return Placement(
+            self.variant.name,
+            self.runtime.name,
+            self.pool.name,
+            self.pool.accelerator_class.name,
+            self.devices,
+        )
+
+    @property
+    def replica_cost(self) -> Decimal | None:
+        """Cost of one replica per hour: its share of the node's devices."""
+        if self.pool.cost_per_hour is None or self.pool.devices_per_node < 1:
+            return None
+        return self.pool.cost_per_hour * self.devices / self.pool.devices_per_node
+
+    @property
+    def total_cost(self) -> Decimal | None:
+        """Cost of all wanted replicas per hour."""
+        cost = self.replica_cost
+        return None if cost is None else cost * self.replicas
+
+
+def supports_for(runtime: InferenceRuntime, pool: Pool) -> Support | None:
+    """The first way in which the runtime runs on the pool's class."""
+    for support in runtime.spec.supports:
+        if selects_class(support.accelerators, pool.accelerator_class):
+            return support
+    return None
+
+
+def device_counts(candidate: Candidate) -> list[int]:
+    """Devices per replica that the runtime and the model can use, ascending.
+
+    Tensor parallelism splits the key and value heads, so their number must divide the devices'
+    number or be divided by it.
+    """
+    support, model = candidate.support, candidate.demand.workload.spec.model
+    if support is None:
+        return []
+    counts = sorted(support.device_counts)
+    if candidate.pool.accelerator_class.spec.whole_node:
+        counts = [c for c in counts if c == candidate.pool.devices_per_node]
+    if model.attention is None or candidate.pool.is_cpu:
+        return counts
+    heads = model.attention.kv_heads
+    return [c for c in counts if heads % c == 0 or c % heads == 0]
+
+
+def fit_of(candidate: Candidate, devices: int) -> Fit:
+    """The candidate's fit over so many devices, in their own memory or in the node's."""
+    model, pool = candidate.demand.workload.spec.model, candidate.pool
+    if pool.is_cpu or pool.device_memory is None:
+        return fit_host(model, candidate.variant, pool.node_memory)
+    return fit(model, candidate.variant, devices, pool.device_memory)
+
+
+def least_fit(candidate: Candidate) -> Fit | None:
+    """The fit with the least devices; where none fits, that with the most."""
+    counts = device_counts(candidate)
+    fits = [fit_of(candidate, c) for c in counts]
+    for count, found in zip(counts, fits, strict=True):
+        if found.fits:
+            return Fit(count, found.needed, found.usable)
+    return Fit(counts[-1], fits[-1].needed, fits[-1].usable) if fits else None
+
+
+def wanted_replicas(demand: Demand, one: Estimate) -> int:
+    """max(replicas, requests per second wanted / those of one replica); 0 stays 0."""
+    spec = demand.workload.spec
+    load = spec.requirements.throughput
+    if spec.replicas == 0 or load is None or not one.requests_per_second:
+        return spec.replicas
+    return max(spec.replicas, math.ceil(float(load.requests_per_second) / one.requests_per_second - 1e-9))
+
+
+def tier_of(demand: Demand, pool: Pool, index: dict[str, int | None]) -> int | None:
+    """The first tier that means the pool; a policy without tiers has one with every accelerator."""
+    key = f"{pool.name}\0{pool.accelerator_class.name}"
+    if key not in index:
+        tiers = demand.policy.spec.tiers
+        if not tiers:
+            index[key] = 0
+        else:
+            index[key] = next((i for i, t in enumerate(tiers) if selects_pool(t.accelerators, pool)), None)
+    return index[key]
+
+
+def enumerate_candidates(snapshot: Snapshot, demand: Demand) -> Iterator[Candidate]:
+    """All variants on all pools by all runtimes, unchecked, in a stated order."""
+    tiers: dict[str, int | None] = {}
+    for pool in snapshot.pools:
+        tier = tier_of(demand, pool, tiers)
+        for runtime in snapshot.runtimes:
+            support = supports_for(runtime, pool)
+            for variant in demand.workload.spec.variants:
+                yield Candidate(demand, variant, runtime, support, pool, tier, devices=0)
+
+
+def measure(candidate: Candidate) -> Candidate:
+    """Adds devices, fit, estimate, requests and replicas to a candidate that can run at all."""
+    found = least_fit(candidate)
+    if found is None:
+        return candidate
+    workload, pool = candidate.demand.workload, candidate.pool
+    one = estimate(workload, candidate.variant, pool.accelerator_class, found.devices, pool.device_memory)
+    return Candidate(
+        demand=candidate.demand,
+        variant=candidate.variant,
+        runtime=candidate.runtime,
+        support=candidate.support,
+        pool=pool,
+        tier=candidate.tier,
+        devices=found.devices,
+        fit=found,
+        estimate=one,
+        requests=replica_requests(workload, candidate.variant, pool, found.devices, found.needed),
+        replicas=wanted_replicas(candidate.demand, one),
+    )

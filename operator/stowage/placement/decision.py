@@ -1,0 +1,45 @@
+"""What a decision is: placements, verdicts on all other candidates, an outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stowage.api.reasons import Code
+from stowage.placement.candidates import Candidate
+from stowage.placement.reasons import Reason
+from stowage.placement.snapshot import Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A candidate and how many of its replicas have room."""
+
+    candidate: Candidate
+    replicas: int
+    as_placed: Placement
+    """The identity under which it runs: a current placement keeps its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A candidate that was not chosen, and why. Total: every candidate has one or is chosen."""
+
+    candidate: Candidate
+    feasible: bool
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a demand is placed, why there, and why not elsewhere (the nearest first)."""
+
+    placements: tuple[Chosen, ...]
+    verdicts: tuple[Verdict, ...]
+    wanted: int
+    outcome: Reason
+    replaces: bool = False
+    """Whether what serves must give way first, since no spare device exists."""
+
+    @property
+    def placed(self) -> bool:
+        return self.outcome.code in (Code.PLACED, Code.SCALED_TO_ZERO)

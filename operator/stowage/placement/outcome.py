@@ -1,0 +1,66 @@
+"""The outcome of a decision in one code and one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stowage.api.quantity import gib
+from stowage.api.reasons import Code
+from stowage.placement.candidates import Candidate
+from stowage.placement.decision import Verdict
+from stowage.placement.reasons import Reason
+from stowage.placement.snapshot import Demand, Snapshot
+
+WAITS_FOR_ROOM = (Code.NO_CAPACITY, Code.NO_USABLE_NODE, Code.IN_BACKOFF)
+
+
+def room_text(candidate: Candidate) -> str:
+    """What one replica needs of its node, in words."""
+    requests = candidate.requests
+    cpu, memory = requests["cpu"] / 1000, gib(requests["memory"])
+    devices = "" if candidate.pool.is_cpu else f"{candidate.devices} {candidate.pool.resource}, "
+    return f"{devices}{cpu:g} CPU cores, {memory} of memory"
+
+
+def devices_text(candidate: Candidate) -> str:
+    """One replica's devices in words: ``2 x nvidia-l4``, ``4 cores of cpu-generic``."""
+    name, count = candidate.pool.accelerator_class.name, candidate.devices
+    if not candidate.pool.is_cpu:
+        return f"{count} x {name}"
+    return f"{count} core of {name}" if count == 1 else f"{count} cores of {name}"
+
+
+def outcome(wanted: int, placed: int, best: Candidate) -> Reason:
+    """The outcome where something was chosen."""
+    if wanted == 0:
+        return Reason(Code.SCALED_TO_ZERO, "no replicas are wanted")
+    if placed >= wanted:
+        unit = "replica" if wanted == 1 else "replicas"
+        where = f"{devices_text(best)} each, pool {best.pool.name}"
+        return Reason(Code.PLACED, f"{wanted} {unit} on {where}")
+    return Reason(
+        Code.PARTIALLY_PLACED, f"{placed} of {wanted} replicas have room; each needs {room_text(best)}"
+    )
+
+
+def nowhere(snapshot: Snapshot, demand: Demand, rejected: Sequence[Verdict], *, serving: bool) -> Reason:
+    """The outcome where nothing could be chosen: what is missing, by the nearest candidate."""
+    if not snapshot.pools:
+        return Reason(Code.NO_POOL, "no node has an accelerator that an AcceleratorClass recognises")
+    formats = {f for runtime in snapshot.runtimes for f in runtime.spec.formats}
+    wanted = sorted({v.format for v in demand.workload.spec.variants})
+    if not formats & set(wanted):
+        known = ", ".join(sorted(formats)) or "none"
+        return Reason(
+            Code.NO_RUNTIME,
+            f"no runtime loads {', '.join(wanted)}; known formats are {known}. "
+            "Add a variant in one of them, or an InferenceRuntime",
+        )
+    nearest = rejected[0]
+    message = nearest.reasons[0].message
+    where = f"nearest is {nearest.candidate.variant.name} on {nearest.candidate.pool.name}: {message}"
+    if nearest.reasons[0].code not in WAITS_FOR_ROOM:
+        return Reason(Code.NO_CANDIDATE, where)
+    if serving:
+        return Reason(Code.NO_SPARE_DEVICE, f"what serves stays and a move waits for a spare device; {where}")
+    return Reason(Code.NO_CAPACITY, where)

@@ -1,0 +1,266 @@
+"""Node pools from nodes: which nodes are alike, what they are called, what they cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from stowage.api.accelerator_class import AcceleratorClass
+from stowage.api.accelerator_pool import AcceleratorPool
+from stowage.api.quantity import GIB, parse_bytes, parse_millis
+from stowage.placement.recognition import Recognised, classes_by_resource, recognise
+from stowage.placement.snapshot import Node, Pool, Provision
+
+INSTANCE_TYPE = "node.kubernetes.io/instance-type"
+ARCHITECTURE = "kubernetes.io/arch"
+
+POOL_LABELS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("cloud.google.com/gke-nodepool", ()),
+    ("karpenter.sh/nodepool", (INSTANCE_TYPE, "karpenter.sh/capacity-type")),
+    ("eks.amazonaws.com/nodegroup", (INSTANCE_TYPE,)),
+    ("kubernetes.azure.com/agentpool", ()),
+    ("agentpool", ()),
+)
+"""The label that names a pool, and the labels that part it where a provider's pool may mix shapes.
+A GKE or AKS pool has one machine type by construction; a Karpenter NodePool may have many."""
+
+CAPACITY_LABELS: tuple[tuple[str, Mapping[str, str]], ...] = (
+    ("karpenter.sh/capacity-type", {"spot": "spot", "on-demand": "on-demand", "reserved": "reserved"}),
+    ("eks.amazonaws.com/capacityType", {"SPOT": "spot", "CAPACITY_BLOCK": "reserved"}),
+    ("cloud.google.com/gke-spot", {"true": "spot"}),
+    ("cloud.google.com/gke-preemptible", {"true": "spot"}),
+    ("kubernetes.azure.com/scalesetpriority", {"spot": "spot"}),
+)
+"""Labels that say how a node was bought. Nothing said: on-demand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """The pools of a cluster, and the nodes that could not be understood."""
+
+    pools: tuple[Pool, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What makes two nodes members of one pool."""
+
+    name: str
+    keys: tuple[tuple[str, str], ...]
+    identified_by_keys: bool
+
+
+def discover(
+    nodes: Iterable[Node], classes: Iterable[AcceleratorClass], declared: Iterable[AcceleratorPool]
+) -> Discovery:
+    """Groups nodes into pools, priced and extended by what AcceleratorPools declare.
+
+    The result doesn't depend on the order of the arguments.
+    """
+    known = {c.name: c for c in classes}
+    by_resource = classes_by_resource(known.values())
+    groups: dict[tuple[_Identity, str], list[Node]] = {}
+    problems: list[str] = []
+    for node in sorted(nodes, key=lambda n: n.name):
+        found = recognise(node, by_resource)
+        problems.extend(_problems(node, found))
+        for accelerator in found.classes:
+            identity = _identify(node, accelerator)
+            groups.setdefault((identity, accelerator.name), []).append(node)
+    pools = [_pool(identity, known[name], members) for (identity, name), members in groups.items()]
+    for declaration in sorted(declared, key=lambda d: d.name):
+        accelerator_class = known.get(declaration.spec.accelerator_class)
+        if accelerator_class is None:
+            problems.append(
+                f"AcceleratorPool {declaration.name}: acceleratorClass "
+                f"{declaration.spec.accelerator_class!r} doesn't exist"
+            )
+            continue
+        pools = _declare(pools, declaration, accelerator_class)
+    return Discovery(tuple(sorted(pools, key=lambda p: (p.name, p.accelerator_class.name))), tuple(problems))
+
+
+def _problems(node: Node, found: Recognised) -> list[str]:
+    several = [
+        f"Node {node.name}: {resource} matches the classes {' and '.join(names)} equally; "
+        "make one of them more specific"
+        for resource, names in found.ambiguous
+    ]
+    none = [
+        f"Node {node.name}: no accelerator class matches its {resource}; create an AcceleratorClass for it"
+        for resource in found.unknown
+    ]
+    return several + none
+
+
+def _identify(node: Node, accelerator: AcceleratorClass) -> _Identity:
+    """The pool's name and keys. They depend on the node alone, so that a name never changes because
+    of other nodes."""
+    shared = _is_shared(node.labels, accelerator)
+    extra = [(k, node.labels[k]) for k in accelerator.spec.pool_labels if k in node.labels]
+    named = _named_by_label(node.labels)
+    if named is not None:
+        name, keys = named
+        identified = True
+    else:
+        devices = node.capacity.get(accelerator.spec.resource_name, 0)
+        count = devices // 1000 if accelerator.spec.type == "CPU" else devices
+        instance_type = node.labels.get(INSTANCE_TYPE)
+        name = instance_type or f"{accelerator.name}-{count}x"
+        keys = [(INSTANCE_TYPE, instance_type)] if instance_type else []
+        identified = False
+    if shared and accelerator.spec.sharing is not None:
+        label = accelerator.spec.sharing.strategy_label
+        name, keys = f"{name}.shared", [*keys, (label, node.labels[label])]
+    return _Identity(name, tuple(dict.fromkeys([*keys, *extra])), identified)
+
+
+def _named_by_label(labels: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]] | None:
+    for label, parting in POOL_LABELS:
+        if label in labels and all(p in labels for p in parting):
+            keys = [(k, labels[k]) for k in (label, *parting)]
+            return ".".join(v for _, v in keys), keys
+    return None
+
+
+def _is_shared(labels: Mapping[str, str], accelerator: AcceleratorClass) -> bool:
+    sharing = accelerator.spec.sharing
+    if sharing is None:
+        return False
+    strategy = labels.get(sharing.strategy_label)
+    return strategy is not None and strategy not in sharing.exclusive_values
+
+
+def _capacity_type(labels: Mapping[str, str]) -> str:
+    if "cloud.google.com/reservation-name" in labels:
+        return "reserved"
+    for label, values in CAPACITY_LABELS:
+        if labels.get(label) in values:
+            return values[labels[label]]
+    return "on-demand"
+
+
+def _pool(identity: _Identity, accelerator: AcceleratorClass, nodes: list[Node]) -> Pool:
+    first = nodes[0]
+    common = dict(first.labels)
+    for node in nodes[1:]:
+        common = {k: v for k, v in common.items() if node.labels.get(k) == v}
+    devices = max(n.capacity.get(accelerator.spec.resource_name, 0) for n in nodes)
+    topology = accelerator.spec.topology_label
+    return Pool(
+        name=identity.name,
+        accelerator_class=accelerator,
+        nodes=tuple(nodes),
+        keys=identity.keys,
+        identified_by_keys=identity.identified_by_keys,
+        capacity_type=_capacity_type(common),
+        architecture=common.get(ARCHITECTURE, "amd64"),
+        devices_per_node=devices // 1000 if accelerator.spec.type == "CPU" else devices,
+        device_memory=_device_memory(accelerator, nodes),
+        node_memory=max(n.allocatable.get("memory", 0) for n in nodes),
+        labels=common,
+        topology=common.get(topology, "") if topology else "",
+        shared=_is_shared(common, accelerator),
+    )
+
+
+def _device_memory(accelerator: AcceleratorClass, nodes: list[Node]) -> int | None:
+    """Memory of one device in bytes: the least live label, else the nominal figure, per share."""
+    spec = accelerator.spec
+    live: list[int] = []
+    if spec.memory_label is not None:
+        unit = GIB if spec.memory_label.unit == "Gi" else 1024**2
+        texts = [n.labels.get(spec.memory_label.key, "") for n in nodes]
+        live = [int(t) * unit for t in texts if t.isdigit() and int(t) > 0]
+    memory = min(live) if live else (parse_bytes(spec.memory) if spec.memory else None)
+    if memory is None or spec.sharing is None or spec.sharing.replicas_label is None:
+        return memory
+    shares = [
+        n.labels.get(spec.sharing.replicas_label, "1") for n in nodes if _is_shared(n.labels, accelerator)
+    ]
+    return memory // max([1, *(int(s) for s in shares if s.isdigit())])
+
+
+def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: AcceleratorClass) -> list[Pool]:
+    """Prices the pools that a declaration means and adds what an autoscaler can bring.
+
+    A declaration never renames a pool or moves its keys: a price must not restart a pod.
+    """
+    spec = declaration.spec
+    wanted = spec.node_selector.items()
+    price = Decimal(spec.cost_per_hour) if spec.cost_per_hour is not None else None
+    meant = [
+        p for p in pools
+        if p.accelerator_class.name == accelerator.name and all(p.labels.get(k) == v for k, v in wanted)
+    ]  # fmt: skip
+    provision = _provision(declaration, accelerator, sum(len(p.nodes) for p in meant))
+    changed = {
+        id(p): replace(
+            p,
+            cost_per_hour=price if price is not None else p.cost_per_hour,
+            capacity_type=spec.capacity_type or p.capacity_type,
+            provision=provision if len(meant) == 1 else p.provision,
+        )
+        for p in meant
+    }
+    result = [changed.get(id(p), p) for p in pools]
+    if provision is not None and len(meant) != 1:
+        result.append(_empty_pool(declaration, accelerator, price, provision))
+    return result
+
+
+def _provision(
+    declaration: AcceleratorPool, accelerator: AcceleratorClass, existing: int
+) -> Provision | None:
+    what = declaration.spec.provisionable
+    if what is None or what.max_nodes <= existing:
+        return None
+    shape = {
+        accelerator.spec.resource_name: what.devices_per_node,
+        "cpu": parse_millis(what.cpu) if what.cpu else 10**9,
+        "memory": parse_bytes(what.memory) if what.memory else 2**60,
+        "ephemeral-storage": 2**60,
+        "pods": 110,
+    }
+    if accelerator.spec.type == "CPU":
+        shape["cpu"] = what.devices_per_node * 1000
+    return Provision(what.max_nodes - existing, shape)
+
+
+def _empty_pool(
+    declaration: AcceleratorPool,
+    accelerator: AcceleratorClass,
+    price: Decimal | None,
+    provision: Provision,
+) -> Pool:
+    spec = declaration.spec
+    named = _named_by_label(spec.node_selector)
+    what = spec.provisionable
+    topology = accelerator.spec.topology_label
+    return Pool(
+        name=named[0] if named else declaration.name,
+        accelerator_class=accelerator,
+        nodes=(),
+        keys=tuple(sorted(spec.node_selector.items())),
+        identified_by_keys=named is not None,
+        capacity_type=spec.capacity_type or _capacity_type(spec.node_selector),
+        architecture=what.architecture if what else "amd64",
+        devices_per_node=what.devices_per_node if what else 0,
+        device_memory=parse_bytes(accelerator.spec.memory) if accelerator.spec.memory else None,
+        node_memory=parse_bytes(what.memory) if what and what.memory else 2**60,
+        labels=dict(spec.node_selector),
+        topology=spec.node_selector.get(topology, "") if topology else "",
+        cost_per_hour=price,
+        provision=provision,
+    )
+
+
+def slice_hosts(pool: Pool) -> int:
+    """Hosts that a slice of the pool's topology spans: 1 for 2x4 chips on nodes of 8 chips."""
+    sides = [int(s) for s in pool.topology.split("x") if s.isdigit()]
+    if not sides or pool.devices_per_node < 1:
+        return 1
+    return math.ceil(math.prod(sides) / pool.devices_per_node)

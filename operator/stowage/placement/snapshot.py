@@ -1,0 +1,147 @@
+"""What the decision sees: an immutable picture of nodes, pools, classes, runtimes and policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+
+from stowage.api.accelerator_class import AcceleratorClass
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.inference_runtime import InferenceRuntime
+from stowage.api.placement_policy import PlacementPolicy
+
+Amounts = Mapping[str, int]
+"""Resources by name in whole base units: cpu in thousandths of a core, memory and storage in bytes,
+devices and pods as counts."""
+
+NONE: Amounts = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A taint that keeps pods away (NoSchedule or NoExecute)."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The part of a Node that placement depends on."""
+
+    name: str
+    labels: Mapping[str, str]
+    taints: tuple[Taint, ...]
+    allocatable: Amounts
+    capacity: Amounts
+    ready: bool = True
+    cordoned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """What an autoscaler can still bring: so many nodes of this shape."""
+
+    nodes: int
+    shape: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Nodes with one class of accelerator that are alike: the unit of placement.
+
+    ``keys`` are the node labels that define the pool; ``identified_by_keys`` says that they alone
+    imply the class, so that pods need no labels of the class in their affinity.
+    """
+
+    name: str
+    accelerator_class: AcceleratorClass
+    nodes: tuple[Node, ...]
+    keys: tuple[tuple[str, str], ...]
+    identified_by_keys: bool
+    capacity_type: str
+    architecture: str
+    devices_per_node: int
+    device_memory: int | None
+    node_memory: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    topology: str = ""
+    shared: bool = False
+    cost_per_hour: Decimal | None = None
+    provision: Provision | None = None
+
+    @property
+    def resource(self) -> str:
+        """The extended resource of the device plugin, or ``cpu``."""
+        return self.accelerator_class.spec.resource_name
+
+    @property
+    def is_cpu(self) -> bool:
+        return self.accelerator_class.spec.type == "CPU"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A variant served by a runtime on so many devices per replica of a pool."""
+
+    variant: str
+    runtime: str
+    pool: str
+    accelerator_class: str
+    devices: int
+
+    @property
+    def id(self) -> str:
+        """The candidate's identity in text, as in ``status.backoffs``."""
+        return f"{self.variant}/{self.runtime}/{self.pool}/{self.devices}"
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one of our Deployments holds or is about to hold.
+
+    ``replicas`` are wanted; ``bound`` of them have a pod on a node, which counts as used there. The
+    rest is a reservation: room that nobody else may be given.
+    """
+
+    owner: tuple[str, str]
+    deployment: str
+    placement: Placement
+    requests: Amounts
+    replicas: int
+    bound: tuple[str, ...] = ()
+
+    @property
+    def pool(self) -> str:
+        return self.placement.pool
+
+    @property
+    def reserved(self) -> int:
+        return max(0, self.replicas - len(self.bound))
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One InferenceDeployment with its policy resolved."""
+
+    workload: InferenceDeployment
+    policy: PlacementPolicy
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.workload.key
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything outside the demand that a decision depends on."""
+
+    pools: tuple[Pool, ...]
+    runtimes: tuple[InferenceRuntime, ...]
+    used: Mapping[str, Amounts]
+    """By node: what bound pods of anybody request."""
+    holdings: tuple[Holding, ...] = ()
+    """What our Deployments hold, and decisions in flight."""

@@ -1,0 +1,113 @@
+"""The objects that serve an InferenceDeployment: Deployments, one Service, one PodDisruptionBudget."""
+
+from __future__ import annotations
+
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.quantity import parse_duration
+from stowage.placement.decision import Chosen
+from stowage.render.names import (
+    OWNER_LABEL,
+    PLACEMENT_LABEL,
+    RUNTIME_REVISION,
+    SPEC_HASH,
+    TEMPLATE_HASH,
+    Object,
+    deployment_name,
+    owner_labels,
+    owner_reference,
+    placement_annotations,
+    placement_hash,
+    runtime_revision,
+    spec_hash,
+    template_hash,
+)
+from stowage.render.pod import SERVE_PORT, pod_template
+
+SERVICE_PORTS = {"OpenAI": 8000, "V2": 8080, "TensorFlowServing": 8501}
+"""One fixed port a protocol, so that pods of two runtimes can stand behind one Service."""
+
+
+def _metadata(workload: InferenceDeployment, name: str) -> Object:
+    return {
+        "name": name,
+        "namespace": workload.metadata.namespace,
+        "labels": owner_labels(workload),
+        "ownerReferences": [owner_reference(workload)],
+    }
+
+
+def deployment(chosen: Chosen) -> Object:
+    """The Deployment of one placement.
+
+    A roll in place adds a pod first and never goes below what is wanted; where no device is spare
+    it waits, unless the object says Replace.
+    """
+    candidate, placement = chosen.candidate, chosen.as_placed
+    workload = candidate.demand.workload
+    metadata = _metadata(workload, deployment_name(workload, placement))
+    metadata["labels"][PLACEMENT_LABEL] = placement_hash(placement)
+    template = pod_template(candidate, placement)
+    metadata["annotations"] = {
+        **placement_annotations(placement),
+        RUNTIME_REVISION: runtime_revision(candidate.runtime),
+        SPEC_HASH: spec_hash(workload),
+        TEMPLATE_HASH: template_hash(template),
+    }
+    replace = workload.spec.disruption.when_full == "Replace"
+    surge = {"maxSurge": 0, "maxUnavailable": 1} if replace else {"maxSurge": 1, "maxUnavailable": 0}
+    patience = int(parse_duration(candidate.demand.policy.spec.fallback.start_timeout))
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {
+            "replicas": chosen.replicas,
+            "revisionHistoryLimit": 2,
+            "progressDeadlineSeconds": patience + 60,
+            "selector": {
+                "matchLabels": {OWNER_LABEL: workload.name, PLACEMENT_LABEL: placement_hash(placement)}
+            },
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": surge},
+            "template": template,
+        },
+    }
+
+
+def service(workload: InferenceDeployment) -> Object:
+    """The Service over all placements."""
+    protocol = workload.spec.model.wire_protocol
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(workload, workload.name),
+        "spec": {
+            "selector": {OWNER_LABEL: workload.name},
+            "ports": [
+                {
+                    "name": "http",
+                    "port": SERVICE_PORTS[protocol],
+                    "targetPort": SERVE_PORT,
+                    "protocol": "TCP",
+                }
+            ],
+        },
+    }
+
+
+def disruption_budget(workload: InferenceDeployment) -> Object:
+    """The PodDisruptionBudget over all placements."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": _metadata(workload, workload.name),
+        "spec": {
+            "minAvailable": workload.spec.disruption.min_available,
+            "selector": {"matchLabels": {OWNER_LABEL: workload.name}},
+        },
+    }
+
+
+def address(workload: InferenceDeployment) -> str:
+    """Where clients reach the model inside the cluster."""
+    port = SERVICE_PORTS[workload.spec.model.wire_protocol]
+    return f"http://{workload.name}.{workload.metadata.namespace}.svc:{port}"

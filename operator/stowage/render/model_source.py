@@ -1,0 +1,49 @@
+"""Where the model comes from: volumes, mounts and environment for a variant's uri."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stowage.api.variant import Variant
+from stowage.render.names import Object
+
+MODEL_ROOT = "/models"
+MODEL_VOLUME = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """How a pod gets at the variant. ``path`` is what the server is told to load."""
+
+    path: str
+    volume: Object
+    mount: Object
+    environment: list[Object] = field(default_factory=list)
+
+
+def model_source(variant: Variant) -> ModelSource:
+    """The source of a variant, mounted at ``/models/<variant>``.
+
+    ``pvc://claim/path`` is a volume, ``oci://reference`` an image volume; with ``hf://`` the server
+    fetches by itself into an empty folder there.
+
+    Raises:
+        ValueError: the scheme is none of these; the checks refuse it before anything is rendered.
+    """
+    scheme, _, rest = variant.uri.partition("://")
+    place = f"{MODEL_ROOT}/{variant.name}"
+    mount: Object = {"name": MODEL_VOLUME, "mountPath": place, "readOnly": True}
+    if scheme == "pvc":
+        claim, _, path = rest.partition("/")
+        volume = {"persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+        if path.strip("/"):
+            mount["subPath"] = path.strip("/")
+        return ModelSource(place, {"name": MODEL_VOLUME, **volume}, mount)
+    if scheme == "oci":
+        image = {"image": {"reference": rest, "pullPolicy": "IfNotPresent"}}
+        return ModelSource(place, {"name": MODEL_VOLUME, **image}, mount)
+    if scheme == "hf":
+        del mount["readOnly"]
+        home = [{"name": "HF_HOME", "value": place}]
+        return ModelSource(rest, {"name": MODEL_VOLUME, "emptyDir": {}}, mount, home)
+    raise ValueError(f"variant {variant.name}: nothing can fetch {scheme}://")

@@ -1,0 +1,220 @@
+"""The pod that serves a placement."""
+
+from __future__ import annotations
+
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.inference_runtime import InferenceRuntime, Probe, Support
+from stowage.api.placement_policy import PlacementPolicy
+from stowage.api.quantity import format_bytes, parse_duration
+from stowage.placement.candidates import Candidate
+from stowage.placement.pools import ARCHITECTURE
+from stowage.placement.snapshot import Amounts, Placement, Pool
+from stowage.render.command import fill, placeholder_values, server_arguments
+from stowage.render.model_source import ModelSource, model_source
+from stowage.render.names import OWNER_LABEL, PLACEMENT_LABEL, Object, owner_labels, placement_hash
+
+CONTAINER = "server"
+SERVE_PORT = "serve"
+"""Name of the port that the Service targets, whatever its number in the runtime."""
+PROBE_PERIOD = 10
+
+
+def pod_template(candidate: Candidate, placement: Placement) -> Object:
+    """The pod template of a placement."""
+    workload = candidate.demand.workload
+    template = workload.spec.template
+    labels = {
+        **template.labels,
+        **owner_labels(workload),
+        PLACEMENT_LABEL: placement_hash(placement),
+    }
+    metadata: Object = {"labels": labels}
+    if template.annotations:
+        metadata["annotations"] = dict(template.annotations)
+    return {"metadata": metadata, "spec": _pod_spec(candidate)}
+
+
+def _pod_spec(candidate: Candidate) -> Object:
+    workload, support = candidate.demand.workload, _support(candidate)
+    template = workload.spec.template
+    source = model_source(candidate.variant)
+    spec: Object = {
+        "containers": [_container(candidate, source)],
+        "volumes": _volumes(support, source),
+        "affinity": {"nodeAffinity": _node_affinity(candidate.pool, support)},
+        "terminationGracePeriodSeconds": template.termination_grace_period_seconds,
+        "enableServiceLinks": False,  # a Service named "vllm" would set VLLM_PORT
+        "automountServiceAccountToken": template.service_account_name is not None,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+    }
+    tolerations = _tolerations(candidate.pool, candidate.demand.policy)
+    if tolerations:
+        spec["tolerations"] = tolerations
+    if template.service_account_name is not None:
+        spec["serviceAccountName"] = template.service_account_name
+    if template.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": s.name} for s in template.image_pull_secrets]
+    if template.topology_spread_constraints:
+        spec["topologySpreadConstraints"] = _topology_spread(workload)
+    if workload.spec.priority_class_name is not None:
+        spec["priorityClassName"] = workload.spec.priority_class_name
+    return spec
+
+
+def _support(candidate: Candidate) -> Support:
+    if candidate.support is None:
+        raise ValueError(f"{candidate.placement.id} was never feasible: the runtime doesn't run there")
+    return candidate.support
+
+
+def _container(candidate: Candidate, source: ModelSource) -> Object:
+    workload, runtime, support = candidate.demand.workload, candidate.runtime, _support(candidate)
+    values = placeholder_values(workload, source.path, candidate.devices)
+    container: Object = {
+        "name": CONTAINER,
+        "image": support.image,
+        "args": server_arguments(workload, candidate.variant, support, values),
+        "env": _environment(candidate, source, values),
+        "ports": _ports(workload, runtime),
+        "resources": _resources(candidate.requests),
+        "volumeMounts": _mounts(support, source),
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        **_probes(candidate),
+    }
+    if support.command:
+        container["command"] = fill(support.command, values)
+    credentials = candidate.variant.credentials
+    if credentials is not None:
+        container["envFrom"] = [{"secretRef": {"name": credentials.secret_name}}]
+    if not container["env"]:
+        del container["env"]
+    return container
+
+
+def _environment(candidate: Candidate, source: ModelSource, values: dict[str, str | None]) -> list[Object]:
+    """The runtime's variables, then the source's, then the user's, who wins."""
+    merged: dict[str, Object] = {}
+    for variable in _support(candidate).environment:
+        for value in fill([variable.value], values):
+            merged[variable.name] = {"name": variable.name, "value": value}
+    for entry in source.environment:
+        merged[entry["name"]] = entry
+    for given in candidate.demand.workload.spec.template.env:
+        if given.secret is not None:
+            reference = {"secretKeyRef": {"name": given.secret.name, "key": given.secret.key}}
+            merged[given.name] = {"name": given.name, "valueFrom": reference}
+        else:
+            merged[given.name] = {"name": given.name, "value": given.value or ""}
+    return list(merged.values())
+
+
+def _ports(workload: InferenceDeployment, runtime: InferenceRuntime) -> list[Object]:
+    wanted = workload.spec.model.wire_protocol
+    return [
+        {
+            "name": SERVE_PORT if p.name == wanted else p.name.lower()[:15],
+            "containerPort": p.port,
+            "protocol": "TCP",
+        }
+        for p in runtime.spec.protocols
+    ]
+
+
+def _resources(requests: Amounts) -> Object:
+    """Requests and limits alike: the accelerator once, and CPU and memory that nobody else takes."""
+    rendered = {name: _quantity(name, amount) for name, amount in requests.items()}
+    limits = {name: text for name, text in rendered.items() if name != "ephemeral-storage"}
+    return {"requests": rendered, "limits": limits}
+
+
+def _quantity(name: str, amount: int) -> str:
+    if name == "cpu":
+        return str(amount // 1000) if amount % 1000 == 0 else f"{amount}m"
+    return format_bytes(amount) if name in ("memory", "ephemeral-storage") else str(amount)
+
+
+def _volumes(support: Support, source: ModelSource) -> list[Object]:
+    volumes = [source.volume]
+    if support.shared_memory is not None:
+        memory = {"medium": "Memory", "sizeLimit": support.shared_memory}
+        volumes.append({"name": "shared-memory", "emptyDir": memory})
+    return volumes
+
+
+def _mounts(support: Support, source: ModelSource) -> list[Object]:
+    mounts = [source.mount]
+    if support.shared_memory is not None:
+        mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
+    return mounts
+
+
+def _node_affinity(pool: Pool, support: Support) -> Object:
+    """The pool's own labels; where those don't imply the class, also one way to recognise it each."""
+    keys = [_in(k, [v]) for k, v in pool.keys]
+    keys.append(_in(ARCHITECTURE, sorted(support.architectures)))
+    if pool.identified_by_keys or not pool.accelerator_class.spec.match:
+        terms = [{"matchExpressions": keys}]
+    else:
+        terms = [
+            {
+                "matchExpressions": [
+                    *keys,
+                    *(_in(k, [v]) for k, v in sorted(match.match_labels.items())),
+                    *(e.to_wire() for e in match.match_expressions),
+                ]
+            }
+            for match in pool.accelerator_class.spec.match
+        ]
+    return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+
+
+def _in(key: str, values: list[str]) -> Object:
+    return {"key": key, "operator": "In", "values": values}
+
+
+def _tolerations(pool: Pool, policy: PlacementPolicy) -> list[Object]:
+    """The class's own taints and those that the policy allows, whether nodes have them yet or not:
+    a taint that appears later must not restart a pod."""
+    keys = sorted({*pool.accelerator_class.spec.taints, *policy.spec.tolerations})
+    return [{"key": k, "operator": "Exists"} for k in keys]
+
+
+def _topology_spread(workload: InferenceDeployment) -> list[Object]:
+    return [
+        {
+            "topologyKey": t.topology_key,
+            "maxSkew": t.max_skew,
+            "whenUnsatisfiable": t.when_unsatisfiable,
+            "labelSelector": {"matchLabels": {OWNER_LABEL: workload.name}},
+        }
+        for t in workload.spec.template.topology_spread_constraints
+    ]
+
+
+def _probes(candidate: Candidate) -> Object:
+    """Ready and live by HTTP. Liveness waits for the start, which may take as long as the policy says:
+    loading 70 billion weights is slow, not broken."""
+    probes = candidate.runtime.spec.probes
+    name = candidate.demand.workload.spec.model.name
+    patience = parse_duration(candidate.demand.policy.spec.fallback.start_timeout)
+    ready = _http(probes.ready, name)
+    live = _http(probes.live, name) if probes.live is not None else ready
+    return {
+        "startupProbe": {
+            "httpGet": ready,
+            "periodSeconds": PROBE_PERIOD,
+            "timeoutSeconds": 5,
+            "failureThreshold": max(1, int(patience) // PROBE_PERIOD),
+        },
+        "readinessProbe": {"httpGet": ready, "periodSeconds": PROBE_PERIOD, "timeoutSeconds": 5},
+        "livenessProbe": {
+            "httpGet": live,
+            "periodSeconds": PROBE_PERIOD,
+            "timeoutSeconds": 10,
+            "failureThreshold": 6,
+        },
+    }
+
+
+def _http(probe: Probe, model_name: str) -> Object:
+    return {"path": probe.path.replace("{modelName}", model_name), "port": probe.port}

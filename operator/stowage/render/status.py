@@ -1,0 +1,244 @@
+"""The status of an InferenceDeployment from a decision and what serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.inference_deployment_status import (
+    CandidateStatus,
+    EstimateStatus,
+    InferenceDeploymentStatus,
+    PlacementStatus,
+    ReasonStatus,
+    Summary,
+)
+from stowage.api.reasons import TRANSIENT
+from stowage.placement.decision import Chosen, Decision, Verdict
+from stowage.placement.estimate import Estimate
+from stowage.placement.reasons import Reason
+from stowage.placement.snapshot import Placement
+from stowage.render.children import address
+from stowage.render.conditions import conditions
+from stowage.render.names import OWNER_LABEL, deployment_name, runtime_revision
+from stowage.render.transition import Serving
+
+MAX_CANDIDATES = 16
+MAX_REASONS = 3
+MESSAGE_LENGTH = 253
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is true of one InferenceDeployment, apart from what to do about it."""
+
+    workload: InferenceDeployment
+    serving: tuple[Serving, ...]
+    decision: Decision | None = None
+    problem: Reason | None = None
+    """Why nothing could be decided, or why the decision could not be carried out."""
+    draining: tuple[str, ...] = ()
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    """Runtime revision by Deployment, as its pods were rendered."""
+
+
+def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
+    """The new status.
+
+    Args:
+        now: the time as RFC 3339 text, for what changed.
+    """
+    workload, previous = situation.workload, situation.workload.status
+    placements = _placements(situation, previous, now)
+    replicas = sum(p.replicas for p in placements)
+    ready = sum(p.ready_replicas for p in placements)
+    wanted = situation.decision.wanted if situation.decision else workload.spec.replicas
+    return InferenceDeploymentStatus(
+        observed_generation=workload.metadata.generation,
+        conditions=conditions(
+            workload.metadata.generation,
+            previous.conditions if previous else (),
+            situation.decision.outcome if situation.decision else None,
+            situation.problem,
+            wanted=wanted,
+            ready=sum(p.ready_replicas for p in placements if not p.draining),
+            draining=bool(situation.draining),
+            serving=ready,
+            now=now,
+        ),
+        placements=placements,
+        candidates=_candidates(situation.decision, previous),
+        backoffs=previous.backoffs if previous else [],
+        replicas=replicas,
+        ready_replicas=ready,
+        selector=f"{OWNER_LABEL}={workload.name}",
+        address=address(workload),
+        summary=_summary(placements, ready, wanted),
+    )
+
+
+def _placements(
+    situation: Situation, previous: InferenceDeploymentStatus | None, now: str
+) -> list[PlacementStatus]:
+    before = {p.deployment: p for p in previous.placements} if previous else {}
+    serving = {s.name: s for s in situation.serving}
+    result: list[PlacementStatus] = []
+    for chosen in situation.decision.placements if situation.decision else ():
+        name = deployment_name(situation.workload, chosen.as_placed)
+        since = before[name].since if name in before and not before[name].draining else now
+        ready = min(serving[name].ready, chosen.replicas) if name in serving else 0
+        result.append(_placement(chosen, name, ready, since or now, situation.revisions.get(name)))
+    done = {p.deployment for p in result}
+    for one in situation.serving:
+        if one.name not in done and (situation.decision is None or one.name in situation.draining):
+            entry = before.get(one.name) or _remembered(one)
+            result.append(
+                entry.model_copy(
+                    update={
+                        "replicas": one.replicas,
+                        "ready_replicas": one.ready,
+                        "draining": one.name in situation.draining,
+                    }
+                )
+            )
+    return result
+
+
+def _placement(chosen: Chosen, name: str, ready: int, since: str, revision: str | None) -> PlacementStatus:
+    candidate, placement = chosen.candidate, chosen.as_placed
+    pool, accelerator = candidate.pool, candidate.pool.accelerator_class
+    tiers = candidate.demand.policy.spec.tiers
+    cost = candidate.replica_cost
+    return PlacementStatus(
+        deployment=name,
+        pool=placement.pool,
+        accelerator_class=accelerator.name,
+        accelerator_type=accelerator.spec.type,
+        capacity_type=pool.capacity_type,
+        variant=candidate.variant.name,
+        precision=candidate.variant.precision,
+        runtime=candidate.runtime.name,
+        runtime_revision=revision or runtime_revision(candidate.runtime),
+        devices_per_replica=candidate.devices,
+        replicas=chosen.replicas,
+        ready_replicas=ready,
+        tier=tiers[candidate.tier].name if tiers and candidate.tier is not None else "",
+        since=since,
+        cost_per_hour=f"{cost * chosen.replicas:.2f}" if cost is not None else None,
+        estimate=_estimate(candidate.estimate),
+    )
+
+
+def _estimate(one: Estimate) -> EstimateStatus:
+    return EstimateStatus(
+        basis=one.basis,
+        latency_seconds=_text(one.latency),
+        time_to_first_token_seconds=_text(one.time_to_first_token),
+        time_per_output_token_seconds=_text(one.time_per_output_token),
+        requests_per_second=_text(one.requests_per_second),
+        tokens_per_second=_text(one.tokens_per_second),
+        joules_per_request=_text(one.joules_per_request),
+    )
+
+
+def _text(value: float | None) -> str | None:
+    """A figure with three significant digits and no exponent."""
+    if value is None:
+        return None
+    text = f"{float(f'{value:.3g}'):.9f}".rstrip("0").rstrip(".")
+    return text or "0"
+
+
+def _remembered(one: Serving) -> PlacementStatus:
+    """What the Deployment itself says of its placement, where the status was lost."""
+    placement: Placement = one.placement
+    return PlacementStatus(
+        deployment=one.name,
+        pool=placement.pool,
+        accelerator_class=placement.accelerator_class,
+        accelerator_type="",
+        variant=placement.variant,
+        precision="",
+        runtime=placement.runtime,
+        devices_per_replica=placement.devices,
+        replicas=one.replicas,
+    )
+
+
+def _candidates(
+    decision: Decision | None, previous: InferenceDeploymentStatus | None
+) -> list[CandidateStatus]:
+    """The best candidates. Where only room changed meanwhile, the last ones stay: other people's
+    pods are no cause for a write."""
+    before = previous.candidates if previous else []
+    if decision is None:
+        return before
+    chosen = [_candidate(c.candidate.placement, "Chosen", ()) for c in decision.placements]
+    others = [
+        _candidate(v.candidate.placement, "Feasible" if v.feasible else "Rejected", v.reasons)
+        for v in _nearest_by_pool(decision.verdicts)
+    ]
+    now = [*chosen, *others][:MAX_CANDIDATES]
+    same_choice = _chosen(before) == _chosen(now)
+    return before if before and same_choice and _lasting(before) == _lasting(now) else now
+
+
+def _nearest_by_pool(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts, each pool's nearest first, so that sixteen lines tell of more than one pool."""
+    first: list[Verdict] = []
+    rest: list[Verdict] = []
+    seen: set[tuple[str, str]] = set()
+    for verdict in verdicts:
+        key = (verdict.candidate.pool.name, verdict.candidate.variant.name)
+        (rest if key in seen else first).append(verdict)
+        seen.add(key)
+    return first + rest
+
+
+def _candidate(
+    placement: Placement, verdict: Literal["Chosen", "Feasible", "Rejected"], reasons: Sequence[Reason]
+) -> CandidateStatus:
+    return CandidateStatus(
+        pool=placement.pool,
+        accelerator_class=placement.accelerator_class,
+        variant=placement.variant,
+        runtime=placement.runtime,
+        verdict=verdict,
+        reasons=[
+            ReasonStatus(code=r.code.value, message=r.message[:MESSAGE_LENGTH]) for r in reasons[:MAX_REASONS]
+        ],
+    )
+
+
+def _chosen(candidates: Sequence[CandidateStatus]) -> list[tuple[str, str, str]]:
+    return [(c.pool, c.variant, c.runtime) for c in candidates if c.verdict == "Chosen"]
+
+
+def _lasting(candidates: Sequence[CandidateStatus]) -> set[tuple[str, str, str, str]]:
+    """What doesn't come and go with other people's pods: candidates rejected for good, and why."""
+    return {
+        (c.pool, c.variant, c.runtime, c.reasons[0].message)
+        for c in candidates
+        if c.verdict == "Rejected" and c.reasons and c.reasons[0].code not in TRANSIENT
+    }
+
+
+def _summary(placements: Sequence[PlacementStatus], ready: int, wanted: int) -> Summary:
+    current = [p for p in placements if not p.draining] or list(placements)
+    if not current:
+        return Summary(replicas=f"0/{wanted}")
+    first, more = current[0], len(current) - 1
+    suffix = f" +{more}" if more else ""
+    cores = " core of " if first.devices_per_replica == 1 else " cores of "
+    unit = cores if first.accelerator_type == "CPU" else " x "
+    costs = [p.cost_per_hour for p in placements]
+    known = [float(c) for c in costs if c is not None]
+    return Summary(
+        accelerator=f"{first.devices_per_replica}{unit}{first.accelerator_class}{suffix}",
+        variant=first.variant,
+        pool=f"{first.pool}{suffix}",
+        replicas=f"{ready}/{wanted}",
+        cost_per_hour=f"{sum(known):.2f}" if known and len(known) == len(costs) else "",
+    )

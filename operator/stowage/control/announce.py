@@ -1,0 +1,77 @@
+"""Events on transitions, for ``kubectl describe``."""
+
+from __future__ import annotations
+
+import logging
+
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.inference_deployment_status import InferenceDeploymentStatus
+from stowage.api.meta import API_VERSION, Condition
+from stowage.cluster.errors import ClusterError
+from stowage.cluster.ports import EVENTS, Body, Cluster
+
+CONTROLLER = "stowage.dev/operator"
+_log = logging.getLogger(__name__)
+
+
+def transitions(
+    before: InferenceDeploymentStatus | None, after: InferenceDeploymentStatus
+) -> list[tuple[str, str, str]]:
+    """What is worth an event: (type, reason, note) for each change of Placed, Ready, or the placements."""
+    found: list[tuple[str, str, str]] = []
+    old, new = _by_type(before), _by_type(after)
+    moved = before is not None and {p.deployment for p in before.placements} != {
+        p.deployment for p in after.placements
+    }
+    for kind in ("Placed", "Ready"):
+        now, was = new.get(kind), old.get(kind)
+        if now is None:
+            continue
+        changed = was is None or (was.status, was.reason) != (now.status, now.reason)
+        repeats = kind == "Ready" and now.status == "False" and now.reason == new["Placed"].reason
+        if (changed and not repeats) or (kind == "Placed" and moved and not changed):
+            routine = now.status == "True" or now.reason in ("Starting", "Moving")
+            found.append(("Normal" if routine else "Warning", now.reason, now.message))
+    return found
+
+
+def _by_type(status: InferenceDeploymentStatus | None) -> dict[str, Condition]:
+    return {c.type: c for c in status.conditions} if status is not None else {}
+
+
+def event(workload: InferenceDeployment, kind: str, reason: str, note: str, now: str, number: str) -> Body:
+    """An event of events.k8s.io/v1 about the deployment.
+
+    Args:
+        number: makes the name unique, as client-go does with nanoseconds.
+    """
+    return {
+        "apiVersion": EVENTS.api_version,
+        "kind": EVENTS.kind,
+        "metadata": {
+            "name": f"{workload.name}.{number}",
+            "namespace": workload.metadata.namespace,
+        },
+        "eventTime": now,
+        "reportingController": CONTROLLER,
+        "reportingInstance": CONTROLLER,
+        "action": "Place",
+        "type": kind,
+        "reason": reason,
+        "note": note[:1024],
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": workload.kind,
+            "name": workload.name,
+            "namespace": workload.metadata.namespace,
+            "uid": workload.metadata.uid,
+        },
+    }
+
+
+async def post(cluster: Cluster, body: Body) -> None:
+    """Posts an event. One that can't be posted is no reason to fail: status says the same."""
+    try:
+        await cluster.create(EVENTS, body)
+    except ClusterError as error:
+        _log.warning("event not posted: %s", error)

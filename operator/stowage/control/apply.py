@@ -1,0 +1,79 @@
+"""Writing children: only what differs, and never what is somebody else's."""
+
+from __future__ import annotations
+
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.reasons import Code
+from stowage.cluster.errors import Forbidden, Retry, Terminal
+from stowage.cluster.ports import DEPLOYMENTS, Body, Cluster, ResourceType
+from stowage.control.projections import Child, project_child
+from stowage.control.store import Store
+from stowage.placement.reasons import Reason
+from stowage.render.equality import difference
+from stowage.render.names import FIELD_MANAGER
+from stowage.render.pin import pin
+
+
+class ChildRefusedError(Exception):
+    """A child can't be written until a person or another object changes something."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+
+
+class Children:
+    """Applies children through one cluster, remembering what the server returned."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def apply(self, store: Store[Child], workload: InferenceDeployment, body: Body) -> bool:
+        """Makes the live child equal to the rendered one; returns whether that took a write.
+
+        Raises:
+            ChildRefusedError: the name is taken by somebody else's object, or the server refuses ours.
+        """
+        resource, name = store.resource, body["metadata"]["name"]
+        live = await self._live(store, workload.metadata.namespace, name)
+        if live is not None:
+            _check_owner(resource, workload, name, live)
+            if store.resource == DEPLOYMENTS:
+                body = pin(body, live.body, automatic=workload.spec.runtime_upgrade == "Automatic")
+            if difference(body, live.body, FIELD_MANAGER) is None:
+                return False
+        try:
+            stored = await self._cluster.apply(resource, body)
+        except Forbidden:
+            raise
+        except Terminal as error:
+            raise ChildRefusedError(Reason(Code.APPLY_FAILED, str(error))) from error
+        store.observe("MODIFIED", stored)
+        return True
+
+    async def delete(self, store: Store[Child], namespace: str, name: str) -> None:
+        """Deletes a child of ours."""
+        child = store.items[namespace, name]
+        await self._cluster.delete(store.resource, name, namespace, uid=child.uid)
+
+    async def _live(self, store: Store[Child], namespace: str, name: str) -> Child | None:
+        """The live child. One that the store doesn't know is looked up: it may lack our label."""
+        known = store.items.get((namespace, name))
+        if known is not None:
+            return known
+        body = await self._cluster.get(store.resource, name, namespace)
+        return project_child(body) if body is not None else None
+
+
+def _check_owner(resource: ResourceType, workload: InferenceDeployment, name: str, live: Child) -> None:
+    if live.owner_uid == workload.metadata.uid:
+        return
+    if live.owner_kind == workload.kind and live.owner_name == workload.name:
+        raise Retry(f"{resource.kind} {name} belongs to a deleted {workload.kind} of that name and is going")
+    raise ChildRefusedError(
+        Reason(
+            Code.NAME_CONFLICT,
+            f"{resource.kind} {workload.metadata.namespace}/{name} exists and isn't Stowage's; "
+            f"delete or rename it, or rename this {workload.kind}",
+        )
+    )

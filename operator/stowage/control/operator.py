@@ -1,0 +1,148 @@
+"""The operator as a process: what runs beside what, and in which order it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from dataclasses import dataclass
+
+import kopf
+
+from stowage.catalog import load_catalog
+from stowage.cluster import ports
+from stowage.cluster.client import KubernetesCluster
+from stowage.cluster.ports import Body, Cluster
+from stowage.cluster.reflector import Reflector
+from stowage.control import resync
+from stowage.control.handlers import registry_for, settings_for
+from stowage.control.policy_status import report_policies
+from stowage.control.projections import PodUse, project_pod
+from stowage.control.queue import WorkQueue, run_workers
+from stowage.control.reconcile import Reconciler, utc_now
+from stowage.control.triggers import Triggers, WorkKey, everyone, waiting
+from stowage.control.world import World
+from stowage.observe.health import Health
+
+_log = logging.getLogger(__name__)
+
+BOUND_PODS = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the operator runs."""
+
+    context: str | None = None
+    workers: int = 8
+    resync_seconds: float = resync.PERIOD_SECONDS
+
+
+def _namespace_labels(body: Body) -> dict[str, str]:
+    return dict(body["metadata"].get("labels") or {})
+
+
+def _log_error(error: Exception) -> None:
+    _log.warning("watch: %s", error)
+
+
+class Operator:
+    """Wires caches, queue and workers together."""
+
+    def __init__(self, cluster: Cluster, options: Options) -> None:
+        self.queue: WorkQueue[WorkKey] = WorkQueue()
+        self._cluster = cluster
+        self._options = options
+        self._triggers = Triggers(self.queue.add_after)
+        self._known_problems: tuple[str, ...] = ()
+        self.world = World(load_catalog(), self._triggers.changed)
+        self._reconciler = Reconciler(cluster, self.world, self._look_again)
+        self._pods: Reflector[PodUse] = Reflector(
+            cluster,
+            ports.PODS,
+            project=project_pod,
+            on_change=self.world.pod_changed,
+            on_error=_log_error,
+            field_selector=BOUND_PODS,
+        )
+        self._namespaces: Reflector[dict[str, str]] = Reflector(
+            cluster,
+            ports.NAMESPACES,
+            project=_namespace_labels,
+            on_change=self.world.namespace_changed,
+            on_error=_log_error,
+        )
+
+    def _look_again(self, key: tuple[str, str], seconds: float) -> None:
+        self.queue.add_after((ports.INFERENCE_DEPLOYMENTS.plural, *key), seconds)
+
+    async def run(self, health: Health) -> None:
+        """Runs until stopped. Nothing is decided before everything has been listed once, so that no
+        device is given away that is taken."""
+        async with asyncio.TaskGroup() as group:
+            background: list[asyncio.Task[None]] = [
+                group.create_task(self._pods.run(), name="pods"),
+                group.create_task(self._namespaces.run(), name="namespaces"),
+            ]
+            await resync.fill(self._cluster, self.world)
+            await asyncio.gather(self._pods.synced.wait(), self._namespaces.synced.wait())
+            self._triggers.world = self.world
+            self._begin()
+            background.append(
+                group.create_task(resync.repeat(self._cluster, self.world, self._options.resync_seconds))
+            )
+            background.append(group.create_task(run_workers(self.queue, self._handle, self._options.workers)))
+            health.ready = True
+            # kopf goes last: it waits for, and then cancels, every task that is made after it.
+            await asyncio.sleep(0.01)
+            await kopf.operator(
+                registry=registry_for(self.world, self._options.context),
+                settings=settings_for(self.world),
+                standalone=True,
+                clusterwide=True,
+            )
+            health.ready = False
+            for task in background:
+                task.cancel()
+
+    def _begin(self) -> None:
+        pools = self.world.discovery.pools
+        _log.info(
+            "watching %d nodes in %d pools and %d InferenceDeployments",
+            len(self.world.nodes.items),
+            len(pools),
+            len(self.world.workloads.items),
+        )
+        self.queue.add(("fleet", "", ""))
+        self.queue.add((ports.PLACEMENT_POLICIES.plural, "", ""))
+
+    async def _handle(self, key: WorkKey) -> None:
+        plural, namespace, name = key
+        if plural == "fleet":
+            self._report_problems()
+            for each in everyone(self.world):
+                self.queue.add(each)
+        elif plural == "room":
+            for each in waiting(self.world):
+                self.queue.add(each)
+        elif plural == ports.PLACEMENT_POLICIES.plural:
+            await report_policies(self._cluster, self.world, utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        else:
+            await self._reconciler.reconcile((namespace, name))
+
+    def _report_problems(self) -> None:
+        problems = self.world.discovery.problems
+        for problem in problems:
+            if problem not in self._known_problems:
+                _log.warning("%s", problem)
+        self._known_problems = problems
+
+
+async def serve(options: Options, health: Health) -> None:
+    """Connects and runs until SIGTERM or SIGINT."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)  # until kopf takes the signals over
+    async with health, KubernetesCluster.connect(options.context) as cluster:
+        await Operator(cluster, options).run(health)

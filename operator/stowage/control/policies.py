@@ -1,0 +1,57 @@
+"""Which policy governs an InferenceDeployment."""
+
+from __future__ import annotations
+
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.meta import ObjectMeta
+from stowage.api.placement_policy import PlacementPolicy
+from stowage.api.reasons import Code
+from stowage.control.world import World
+from stowage.placement.reasons import Reason
+from stowage.placement.selectors import selects_labels
+
+EMBEDDED = PlacementPolicy(metadata=ObjectMeta(name="embedded-default"))
+"""For clusters without any policy: accelerators only, CPU off, BestFit."""
+
+
+def defaults(world: World) -> list[PlacementPolicy]:
+    """Policies that say they are the default, the oldest first."""
+    found = [p.value for p in world.policies.items.values() if p.value is not None and p.value.spec.default]
+    return sorted(found, key=lambda p: (p.metadata.creation_timestamp, p.name))
+
+
+def policy_for(world: World, workload: InferenceDeployment) -> PlacementPolicy | Reason:
+    """The policy of a deployment, or why it can have none."""
+    name = workload.spec.policy
+    if name is None:
+        by_default = defaults(world)
+        policy = by_default[0] if by_default else EMBEDDED
+    else:
+        parsed = world.policies.items.get(("", name))
+        if parsed is None or parsed.value is None:
+            known = ", ".join(sorted(key[1] for key in world.policies.items)) or "none"
+            return Reason(
+                Code.UNKNOWN_POLICY,
+                f"spec.policy: PlacementPolicy {name!r} doesn't exist; policies are {known}",
+            )
+        policy = parsed.value
+    return admission(world, workload, policy) or policy
+
+
+def admission(world: World, workload: InferenceDeployment, policy: PlacementPolicy) -> Reason | None:
+    """Why the policy doesn't admit the deployment, if so."""
+    namespace = workload.metadata.namespace
+    if not selects_labels(policy.spec.namespaces, world.namespaces.get(namespace, {})):
+        return Reason(
+            Code.POLICY_NOT_ADMITTED,
+            f"policy {policy.name} doesn't admit namespace {namespace}: its labels don't match "
+            "spec.namespaces of the policy",
+        )
+    wanted = workload.spec.priority_class_name
+    if wanted is not None and wanted not in policy.spec.priority_classes:
+        listed = ", ".join(policy.spec.priority_classes) or "none"
+        return Reason(
+            Code.PRIORITY_NOT_ALLOWED,
+            f"spec.priorityClassName: policy {policy.name} doesn't list {wanted!r}; it lists {listed}",
+        )
+    return None

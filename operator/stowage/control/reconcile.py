@@ -1,0 +1,202 @@
+"""One InferenceDeployment: look, decide, apply what differs, write status once, at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.inference_deployment_status import InferenceDeploymentStatus
+from stowage.api.meta import API_VERSION
+from stowage.api.reasons import Code
+from stowage.cluster.ports import INFERENCE_DEPLOYMENTS, Body, Cluster
+from stowage.cluster.reflector import Key
+from stowage.control import announce
+from stowage.control.apply import ChildRefusedError, Children
+from stowage.control.parsed import Parsed
+from stowage.control.policies import policy_for
+from stowage.control.world import World
+from stowage.placement.decide import decide
+from stowage.placement.decision import Chosen, Decision
+from stowage.placement.reasons import Reason
+from stowage.placement.snapshot import Demand, Holding, Placement
+from stowage.render.children import deployment, disruption_budget, service
+from stowage.render.command import reserved_argument
+from stowage.render.names import RUNTIME_REVISION, deployment_name
+from stowage.render.status import Situation, status
+from stowage.render.transition import Serving, transition
+
+_log = logging.getLogger(__name__)
+
+LOOK_AGAIN = frozenset({Code.NAME_CONFLICT, Code.APPLY_FAILED})
+"""Troubles whose end no watch of ours tells of."""
+LOOK_AGAIN_SECONDS = 30.0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Reconciler:
+    """Makes the cluster agree with one InferenceDeployment at a time."""
+
+    cluster: Cluster
+    world: World
+    look_again: Callable[[Key, float], None]
+    clock: Callable[[], datetime] = utc_now
+
+    async def reconcile(self, key: Key) -> None:
+        """One run. Level-triggered: it looks at what is, not at what changed."""
+        parsed = self.world.workloads.items.get(key)
+        if parsed is None or parsed.value is None or parsed.deleting:
+            return
+        workload = self._current(parsed)
+        situation = Situation(workload, self._serving(workload), problem=self._refusal(parsed))
+        if situation.problem is None and not workload.spec.paused:
+            situation = await self._place(workload, situation)
+        elif workload.spec.paused and situation.problem is None:
+            situation = replace(situation, problem=Reason(Code.PAUSED, "spec.paused is set"))
+        await self._report(situation)
+        if situation.problem is not None and situation.problem.code in LOOK_AGAIN:
+            self.look_again(key, LOOK_AGAIN_SECONDS)
+
+    @staticmethod
+    def _current(parsed: Parsed[InferenceDeployment]) -> InferenceDeployment:
+        """The object; where its newest spec can't be understood, the last good spec under the newest
+        generation."""
+        assert parsed.value is not None
+        if not parsed.error:
+            return parsed.value
+        update = {"generation": parsed.generation, "resource_version": parsed.resource_version}
+        metadata = parsed.value.metadata.model_copy(update=update)
+        return parsed.value.model_copy(update={"metadata": metadata})
+
+    @staticmethod
+    def _refusal(parsed: Parsed[InferenceDeployment]) -> Reason | None:
+        return Reason(Code.INVALID_SPEC, parsed.error) if parsed.error else None
+
+    def _serving(self, workload: InferenceDeployment) -> tuple[Serving, ...]:
+        """Our Deployments for this object, by name."""
+        namespace = workload.metadata.namespace
+        return tuple(
+            Serving(name, child.placement, child.replicas, child.ready)
+            for (space, name), child in sorted(self.world.deployments.items.items())
+            if space == namespace and child.owner_uid == workload.metadata.uid and child.placement is not None
+        )
+
+    async def _place(self, workload: InferenceDeployment, situation: Situation) -> Situation:
+        """Decides and carries the decision out. From the snapshot to the reservation nothing waits, so
+        that no two decisions see the same free device."""
+        policy = policy_for(self.world, workload)
+        if isinstance(policy, Reason):
+            return replace(situation, problem=policy)
+        demand = Demand(workload, policy)
+        decision = decide(self.world.snapshot(), demand, self._keepable(workload, situation.serving))
+        step = transition(decision, situation.serving)
+        problem = self._reserved_argument(decision)
+        with ExitStack() as reservations:
+            for chosen in step.apply:
+                reservations.callback(self._reserve(workload, chosen))
+            try:
+                if problem is None:
+                    await self._carry_out(workload, step.apply, step.delete)
+            except ChildRefusedError as refused:
+                problem = refused.reason
+        serving = self._serving(workload)
+        return Situation(
+            workload,
+            serving=tuple(s for s in serving if s.name not in step.delete),
+            decision=decision,
+            problem=problem,
+            draining=step.draining,
+            revisions=self._revisions(workload, serving),
+        )
+
+    def _keepable(self, workload: InferenceDeployment, serving: tuple[Serving, ...]) -> tuple[Placement, ...]:
+        """What serves and isn't draining, as the status says."""
+        before = workload.status.placements if workload.status else []
+        draining = {p.deployment for p in before if p.draining}
+        return tuple(s.placement for s in serving if s.name not in draining)
+
+    @staticmethod
+    def _reserved_argument(decision: Decision) -> Reason | None:
+        for chosen in decision.placements:
+            workload, runtime = chosen.candidate.demand.workload, chosen.candidate.runtime
+            argument = reserved_argument(workload, runtime)
+            if argument is not None:
+                return Reason(
+                    Code.RESERVED_ARGUMENT,
+                    f"spec.template.extraArguments: {argument!r} is set by runtime {runtime.name} itself; "
+                    "leave it out",
+                )
+        return None
+
+    def _reserve(self, workload: InferenceDeployment, chosen: Chosen) -> Callable[[], None]:
+        """Holds the room of a decision until the Deployment itself counts."""
+        namespace, name = workload.metadata.namespace, deployment_name(workload, chosen.as_placed)
+        held = next(
+            (h for h in self.world.snapshot().holdings if h.owner == workload.key and h.deployment == name),
+            None,
+        )
+        bound = held.bound if held is not None else ()
+        requests = chosen.candidate.requests
+        holding = Holding(workload.key, name, chosen.as_placed, requests, chosen.replicas, bound)
+        self.world.reserve(namespace, holding)
+        return lambda: self.world.release(namespace, name)
+
+    async def _carry_out(
+        self, workload: InferenceDeployment, apply: tuple[Chosen, ...], delete: tuple[str, ...]
+    ) -> None:
+        children = Children(self.cluster)
+        await children.apply(self.world.services, workload, service(workload))
+        await children.apply(self.world.budgets, workload, disruption_budget(workload))
+        for name in delete:
+            await children.delete(self.world.deployments, workload.metadata.namespace, name)
+        for chosen in apply:
+            await children.apply(self.world.deployments, workload, deployment(chosen))
+
+    def _revisions(self, workload: InferenceDeployment, serving: tuple[Serving, ...]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for one in serving:
+            child = self.world.deployments.items[workload.metadata.namespace, one.name]
+            annotations = child.body["metadata"].get("annotations") or {}
+            found[one.name] = annotations.get(RUNTIME_REVISION, "")
+        return found
+
+    async def _report(self, situation: Situation) -> None:
+        """Writes the status where it differs, then posts what changed."""
+        now = self.clock()
+        before = situation.workload.status
+        after = status(situation, now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        if before is not None and before.to_wire() == after.to_wire():
+            return
+        stored = await self.cluster.apply(
+            INFERENCE_DEPLOYMENTS, status_body(situation.workload, after), subresource="status"
+        )
+        self.world.workloads.observe("MODIFIED", stored)
+        ready = next(c for c in after.conditions if c.type == "Ready")
+        _log.info("%s/%s: %s: %s", *situation.workload.key, ready.reason, ready.message)
+        for number, (kind, reason, note) in enumerate(announce.transitions(before, after)):
+            stamp = f"{int(now.timestamp() * 1e6) + number:x}"
+            time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            body = announce.event(situation.workload, kind, reason, note, time, stamp)
+            await announce.post(self.cluster, body)
+
+
+def status_body(workload: InferenceDeployment, after: InferenceDeploymentStatus) -> Body:
+    """What is applied to the status subresource. With the resourceVersion, a decision made on an old
+    object conflicts instead of overwriting."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": workload.kind,
+        "metadata": {
+            "name": workload.name,
+            "namespace": workload.metadata.namespace,
+            "resourceVersion": workload.metadata.resource_version,
+        },
+        "status": after.to_wire(),
+    }

@@ -1,0 +1,56 @@
+"""The periodic list: it fills the stores at the start, and later finds what the watches missed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import NoReturn
+
+from stowage.cluster.errors import ClusterError, Gone
+from stowage.cluster.ports import Cluster
+from stowage.control.store import AnyStore
+from stowage.control.world import World
+
+PERIOD_SECONDS = 300.0
+FIRST_RETRY_SECONDS = 2.0
+_log = logging.getLogger(__name__)
+
+
+async def fill(cluster: Cluster, world: World) -> None:
+    """Lists everything once, waiting for what isn't there yet, such as our own CRDs."""
+    for store in world.stores:
+        while True:
+            try:
+                await _list(cluster, store, first=True)
+                break
+            except Gone:
+                _log.warning(
+                    "the API server doesn't know %s; install Stowage's CRDs (kubectl apply -f crds/)",
+                    store.resource.qualified,
+                )
+            except ClusterError as error:
+                _log.warning("%s", error)
+            await asyncio.sleep(FIRST_RETRY_SECONDS)
+
+
+async def repeat(cluster: Cluster, world: World, period: float = PERIOD_SECONDS) -> NoReturn:
+    """Lists everything again and again. What it mends is logged: a watch lost it."""
+    while True:
+        await asyncio.sleep(period)
+        for store in world.stores:
+            before = store.repairs
+            try:
+                await _list(cluster, store, first=False)
+            except ClusterError as error:
+                _log.warning("resync: %s", error)
+            if store.repairs != before:
+                _log.warning(
+                    "resync: %d %s differed from what the watch had told",
+                    store.repairs - before,
+                    store.resource.qualified,
+                )
+
+
+async def _list(cluster: Cluster, store: AnyStore, *, first: bool) -> None:
+    listing = await cluster.list(store.resource, decode=store.decode, label_selector=store.selector)
+    store.replace(listing, first=first)

@@ -1,0 +1,93 @@
+"""A local copy of one resource, fed by kopf's events and repaired by a periodic list.
+
+An object deleted while a watch is broken never yields DELETED, so events alone would keep phantoms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from stowage.cluster.ports import Body, Listing, ResourceType
+from stowage.cluster.reflector import Key, object_key
+
+T = TypeVar("T")
+
+OnChange = Callable[[Key, T | None, T | None], None]
+
+
+def version_of(body: Body) -> int:
+    """The resourceVersion as a number; Kubernetes declares them ordered since 1.35, and they were before."""
+    text = body["metadata"].get("resourceVersion", "")
+    return int(text) if text.isdigit() else 0
+
+
+class Store(Generic[T]):
+    """Projections by key. An older version of an object never replaces a newer one."""
+
+    def __init__(
+        self, resource: ResourceType, project: Callable[[Body], T], on_change: OnChange[T], selector: str = ""
+    ) -> None:
+        self.resource = resource
+        self.selector = selector
+        self.repairs = 0
+        self._project = project
+        self._on_change = on_change
+        self._items: dict[Key, T] = {}
+        self._versions: dict[Key, int] = {}
+        self._deleted: dict[Key, int] = {}
+
+    @property
+    def items(self) -> Mapping[Key, T]:
+        """The projections: a live view, not a copy."""
+        return MappingProxyType(self._items)
+
+    def observe(self, event: str | None, body: Body) -> None:
+        """Takes in one event of a watch, or what a write returned."""
+        key, version = object_key(body), version_of(body)
+        if event == "DELETED":
+            self._deleted[key] = version
+            if self._versions.get(key, 0) <= version:
+                self._drop(key)
+        elif version > max(self._versions.get(key, 0), self._deleted.get(key, 0)):
+            self._keep(key, version, self._project(body))
+
+    def decode(self, body: Body) -> tuple[Key, int, T]:
+        """For ``Cluster.list``: key, version and projection of one object."""
+        return object_key(body), version_of(body), self._project(body)
+
+    def replace(self, listing: Listing[tuple[Key, int, T]], *, first: bool) -> None:
+        """Takes a whole list for true, except where events since then know better."""
+        at = int(listing.resource_version) if listing.resource_version.isdigit() else 0
+        listed: set[Key] = set()
+        changes = 0
+        for key, version, item in listing.items:
+            listed.add(key)
+            if version > max(self._versions.get(key, 0), self._deleted.get(key, 0)):
+                changes += self._keep(key, version, item)
+        for key in [k for k, v in self._versions.items() if k not in listed and v <= at]:
+            changes += self._drop(key)
+        self._deleted = {k: v for k, v in self._deleted.items() if v > at}
+        if not first:
+            self.repairs += changes
+
+    def _keep(self, key: Key, version: int, item: T) -> bool:
+        old = self._items.get(key)
+        self._versions[key] = version
+        self._items[key] = item
+        if old == item:
+            return False
+        self._on_change(key, old, item)
+        return True
+
+    def _drop(self, key: Key) -> bool:
+        self._versions.pop(key, None)
+        old = self._items.pop(key, None)
+        if old is None:
+            return False
+        self._on_change(key, old, None)
+        return True
+
+
+AnyStore = Store[Any]

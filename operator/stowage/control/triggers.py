@@ -1,0 +1,91 @@
+"""Which keys to look at when something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from stowage.api.inference_deployment_status import InferenceDeploymentStatus
+from stowage.cluster import ports
+from stowage.cluster.reflector import Key
+from stowage.control.projections import Child
+from stowage.control.world import World
+
+WorkKey = tuple[str, str, str]
+"""Plural, namespace and name."""
+
+FLEET_SECONDS = 0.3
+"""Changes of the fleet come in crowds; so long they are gathered before everything is looked at."""
+ROOM_SECONDS = 0.5
+"""The same for pods that come and go."""
+CHILD_SECONDS = 0.2
+"""The same for children: ten replicas that get ready one by one shall not cost ten writes of status."""
+
+FLEET = frozenset(
+    r.plural
+    for r in (
+        ports.NODES,
+        ports.ACCELERATOR_CLASSES,
+        ports.ACCELERATOR_POOLS,
+        ports.INFERENCE_RUNTIMES,
+        ports.PLACEMENT_POLICIES,
+        ports.NAMESPACES,
+    )
+)
+"""What every decision may depend on."""
+CHILDREN = frozenset(r.plural for r in (ports.DEPLOYMENTS, ports.SERVICES, ports.POD_DISRUPTION_BUDGETS))
+
+
+class Triggers:
+    """Turns changes into keys of the work queue."""
+
+    def __init__(self, add: Callable[[WorkKey, float], None]) -> None:
+        self._add = add
+        self.world: World | None = None
+
+    def changed(self, plural: str, key: Key) -> None:
+        """Something of this resource changed."""
+        world = self.world
+        if world is None:
+            return
+        if plural == ports.INFERENCE_DEPLOYMENTS.plural:
+            self._add((plural, *key), 0)
+        elif plural in CHILDREN:
+            self._child(world, plural, key)
+        elif plural in FLEET:
+            self._add(("fleet", "", ""), FLEET_SECONDS)
+            if plural == ports.PLACEMENT_POLICIES.plural:
+                self._add((plural, "", ""), FLEET_SECONDS)
+        elif plural == ports.PODS.plural:
+            self._add(("room", "", ""), ROOM_SECONDS)
+
+    def _child(self, world: World, plural: str, key: Key) -> None:
+        """A child changed or went: its owner, by reference or by the beginning of the child's name."""
+        stores = {s.resource.plural: s for s in world.stores}
+        child: Child | None = stores[plural].items.get(key)
+        if child is not None and child.owner_name:
+            self._add((ports.INFERENCE_DEPLOYMENTS.plural, key[0], child.owner_name), CHILD_SECONDS)
+            return
+        name = key[1]
+        for owner in (name, name.rpartition("-")[0]):
+            if (key[0], owner) in world.workloads.items:
+                self._add((ports.INFERENCE_DEPLOYMENTS.plural, key[0], owner), CHILD_SECONDS)
+
+
+def everyone(world: World) -> Iterator[WorkKey]:
+    """All InferenceDeployments."""
+    for namespace, name in world.workloads.items:
+        yield ports.INFERENCE_DEPLOYMENTS.plural, namespace, name
+
+
+def waiting(world: World) -> Iterator[WorkKey]:
+    """Those that room would help: not or only partly placed, or in a move."""
+    for (namespace, name), parsed in world.workloads.items.items():
+        if parsed.value is not None and _wants_room(parsed.value.status):
+            yield ports.INFERENCE_DEPLOYMENTS.plural, namespace, name
+
+
+def _wants_room(status: InferenceDeploymentStatus | None) -> bool:
+    if status is None:
+        return True
+    placed = next((c for c in status.conditions if c.type == "Placed"), None)
+    return placed is None or placed.status != "True" or any(p.draining for p in status.placements)

@@ -1,0 +1,177 @@
+"""Everything that is known of the cluster, and the snapshot that decisions see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stowage.api.accelerator_class import AcceleratorClass
+from stowage.api.accelerator_pool import AcceleratorPool
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.inference_runtime import InferenceRuntime
+from stowage.api.placement_policy import PlacementPolicy
+from stowage.catalog import Catalog
+from stowage.cluster import ports
+from stowage.cluster.reflector import Key
+from stowage.control.parsed import Parsed, Parser
+from stowage.control.projections import Child, PodUse, project_child, project_node
+from stowage.control.store import AnyStore, Store
+from stowage.control.usage import Usage
+from stowage.placement.pools import Discovery, discover
+from stowage.placement.snapshot import Holding, Node, Snapshot
+from stowage.render.names import OWNER_LABEL, SELECTOR, placement_hash
+
+Changed = Callable[[str, Key], None]
+"""Told the plural and the key of what changed."""
+
+
+@dataclass
+class _Derived:
+    """What is computed from the stores, until they change."""
+
+    discovery: Discovery | None = None
+    runtimes: tuple[InferenceRuntime, ...] | None = None
+    holdings: tuple[Holding, ...] | None = None
+
+
+@dataclass
+class World:
+    """The stores of all resources, and what follows from them.
+
+    The catalog is embedded; an object of the same name replaces its entry as a whole, and deleting it
+    restores the entry.
+    """
+
+    catalog: Catalog
+    changed: Changed
+    workloads: Store[Parsed[InferenceDeployment]] = field(init=False)
+    policies: Store[Parsed[PlacementPolicy]] = field(init=False)
+    classes: Store[Parsed[AcceleratorClass]] = field(init=False)
+    runtimes: Store[Parsed[InferenceRuntime]] = field(init=False)
+    declared_pools: Store[Parsed[AcceleratorPool]] = field(init=False)
+    nodes: Store[Node] = field(init=False)
+    deployments: Store[Child] = field(init=False)
+    services: Store[Child] = field(init=False)
+    budgets: Store[Child] = field(init=False)
+    namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Labels by namespace."""
+    usage: Usage = field(default_factory=Usage)
+    in_flight: dict[tuple[str, str], Holding] = field(default_factory=dict)
+    """Decisions that are being written, by namespace and Deployment."""
+    _derived: _Derived = field(default_factory=_Derived)
+
+    def __post_init__(self) -> None:
+        self.workloads = self._ours(ports.INFERENCE_DEPLOYMENTS)
+        self.policies = self._ours(ports.PLACEMENT_POLICIES)
+        self.classes = self._ours(ports.ACCELERATOR_CLASSES)
+        self.runtimes = self._ours(ports.INFERENCE_RUNTIMES)
+        self.declared_pools = self._ours(ports.ACCELERATOR_POOLS)
+        self.nodes = Store(ports.NODES, project_node, self._notify(ports.NODES))
+        self.deployments = self._children(ports.DEPLOYMENTS)
+        self.services = self._children(ports.SERVICES)
+        self.budgets = self._children(ports.POD_DISRUPTION_BUDGETS)
+
+    def _ours(self, resource: ports.ResourceType) -> AnyStore:
+        return Store(resource, Parser(resource.kind), self._notify(resource))
+
+    def _children(self, resource: ports.ResourceType) -> Store[Child]:
+        return Store(resource, project_child, self._notify(resource), SELECTOR)
+
+    def _notify(self, resource: ports.ResourceType) -> Callable[[Key, object, object], None]:
+        def on_change(key: Key, old: object, new: object) -> None:  # noqa: ARG001 - a level, not an edge
+            self._forget(resource)
+            self.changed(resource.plural, key)
+
+        return on_change
+
+    def _forget(self, resource: ports.ResourceType) -> None:
+        if resource in (ports.NODES, ports.ACCELERATOR_CLASSES, ports.ACCELERATOR_POOLS):
+            self._derived.discovery = None
+        if resource == ports.INFERENCE_RUNTIMES:
+            self._derived.runtimes = None
+        if resource == ports.DEPLOYMENTS:
+            self._derived.holdings = None
+
+    @property
+    def stores(self) -> tuple[AnyStore, ...]:
+        """All that kopf's events feed and the resync repairs."""
+        return (
+            self.nodes,
+            self.classes,
+            self.runtimes,
+            self.declared_pools,
+            self.policies,
+            self.deployments,
+            self.services,
+            self.budgets,
+            self.workloads,
+        )
+
+    def pod_changed(self, key: Key, old: PodUse | None, new: PodUse | None) -> None:
+        """Takes in that a pod came, went, or was bound."""
+        self.usage.change(key, old, new)
+        if (old and old.owner) or (new and new.owner):
+            self._derived.holdings = None
+        self.changed(ports.PODS.plural, key)
+
+    def namespace_changed(self, key: Key, old: object, new: dict[str, str] | None) -> None:  # noqa: ARG002
+        """Takes in a namespace's labels."""
+        if new is None:
+            self.namespaces.pop(key[1], None)
+        else:
+            self.namespaces[key[1]] = new
+        self.changed(ports.NAMESPACES.plural, key)
+
+    def reserve(self, namespace: str, holding: Holding) -> None:
+        """Holds room for a decision that is being written."""
+        self.in_flight[namespace, holding.deployment] = holding
+        self._derived.holdings = None
+
+    def release(self, namespace: str, deployment: str) -> None:
+        """The decision was written, or failed; from now on the Deployment itself counts."""
+        if self.in_flight.pop((namespace, deployment), None) is not None:
+            self._derived.holdings = None
+
+    @property
+    def discovery(self) -> Discovery:
+        """The pools of the cluster."""
+        if self._derived.discovery is None:
+            classes = {**self.catalog.classes, **_values(self.classes)}
+            declared = _values(self.declared_pools)
+            self._derived.discovery = discover(self.nodes.items.values(), classes.values(), declared.values())
+        return self._derived.discovery
+
+    def snapshot(self) -> Snapshot:
+        """The picture that a decision sees."""
+        if self._derived.runtimes is None:
+            runtimes = {**self.catalog.runtimes, **_values(self.runtimes)}
+            self._derived.runtimes = tuple(runtimes[name] for name in sorted(runtimes))
+        if self._derived.holdings is None:
+            self._derived.holdings = self._holdings()
+        return Snapshot(
+            pools=self.discovery.pools,
+            runtimes=self._derived.runtimes,
+            used=self.usage.by_node,
+            holdings=self._derived.holdings,
+        )
+
+    def _holdings(self) -> tuple[Holding, ...]:
+        found = {
+            (namespace, name): holding
+            for (namespace, name), child in self.deployments.items.items()
+            if (holding := self._holding(namespace, name, child)) is not None
+        }
+        found.update(self.in_flight)
+        return tuple(found[key] for key in sorted(found))
+
+    def _holding(self, namespace: str, name: str, child: Child) -> Holding | None:
+        if child.placement is None or child.requests is None:
+            return None
+        owner = (child.body["metadata"].get("labels") or {}).get(OWNER_LABEL, "")
+        requests = {k: v for k, v in child.requests.items() if k != "pods"}
+        bound = self.usage.bound((namespace, owner, placement_hash(child.placement)))
+        return Holding((namespace, owner), name, child.placement, requests, child.replicas, bound)
+
+
+def _values(store: Store[Parsed[ports.T]]) -> dict[str, ports.T]:  # type: ignore[type-var]
+    return {key[1]: parsed.value for key, parsed in store.items.items() if parsed.value is not None}

@@ -1,0 +1,26 @@
+"""Logs: lines for people, or JSON for machines."""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal
+
+from pythonjsonlogger.json import JsonFormatter
+
+LogFormat = Literal["text", "json"]
+
+
+def configure_logs(level: str, form: LogFormat) -> None:
+    """Sends all logs to standard error. kopf speaks only when something is wrong, unless debugging."""
+    handler = logging.StreamHandler()
+    if form == "json":
+        names = {"asctime": "time", "levelname": "level", "name": "logger"}
+        handler.setFormatter(
+            JsonFormatter("{asctime}{levelname}{name}{message}", style="{", rename_fields=names)
+        )
+    else:
+        handler.setFormatter(logging.Formatter("{asctime} {levelname:<7} {message}", style="{"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    if level != "DEBUG":
+        logging.getLogger("kopf").setLevel(logging.WARNING)
+        logging.getLogger("aiohttp").setLevel(logging.WARNING)

@@ -83,6 +83,20 @@ def test_the_earliest_of_several_delays_wins_and_runs_once(bench: Bench, wishes:
     assert bench.waiting() == 1
 
 
+def test_a_delay_that_was_replaced_never_runs(bench: Bench) -> None:
+    async def scenario() -> None:
+        bench.queue.add_after("b", 1)
+        bench.queue.add_after("a", 5)
+        bench.queue.add("a")
+        assert await bench.take() == "a"
+        bench.queue.done("a")
+        bench.advance(10)
+        assert await bench.take() == "b"
+        assert bench.waiting() == 0
+
+    asyncio.run(scenario())
+
+
 def test_adding_a_delayed_key_replaces_its_delay(bench: Bench) -> None:
     async def scenario() -> None:
         bench.queue.add_after("a", 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate
@@ -101,7 +102,7 @@ class Rank:
     room: int
     goal: Key
     devices: int
-    quality: float
+    quality: Decimal
     name: str
 
 
@@ -114,7 +115,7 @@ def rank(candidate: Candidate, capacity: Capacity, wanted: int) -> Rank:
         room=int(room),
         goal=GOALS[candidate.demand.policy.spec.goal].key(candidate),
         devices=candidate.devices,
-        quality=-float(candidate.variant.quality),
+        quality=-Decimal(candidate.variant.quality),
         name=candidate.placement.id,
     )
 

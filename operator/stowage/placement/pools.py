@@ -99,23 +99,35 @@ def _problems(node: Node, found: Recognised) -> list[str]:
 def _identify(node: Node, accelerator: AcceleratorClass) -> _Identity:
     """The pool's name and keys. They depend on the node alone, so that a name never changes because
     of other nodes."""
-    shared = _is_shared(node.labels, accelerator)
     extra = [(k, node.labels[k]) for k in accelerator.spec.pool_labels if k in node.labels]
     named = _named_by_label(node.labels)
-    if named is not None:
-        name, keys = named
-        identified = True
-    else:
-        devices = node.capacity.get(accelerator.spec.resource_name, 0)
-        count = devices // 1000 if accelerator.spec.type == "CPU" else devices
-        instance_type = node.labels.get(INSTANCE_TYPE)
-        name = instance_type or f"{accelerator.name}-{count}x"
-        keys = [(INSTANCE_TYPE, instance_type)] if instance_type else []
-        identified = False
-    if shared and accelerator.spec.sharing is not None:
-        label = accelerator.spec.sharing.strategy_label
-        name, keys = f"{name}.shared", [*keys, (label, node.labels[label])]
-    return _Identity(name, tuple(dict.fromkeys([*keys, *extra])), identified)
+    name, keys = named or _named_by_shape(node, accelerator)
+    # What the provider sets itself is one value for the whole of its pool, and the pool's name implies it.
+    provider = keys[0][0].partition("/")[0] if named else None
+    parts = [name, *(v for k, v in extra if v and k.partition("/")[0] != provider)]
+    if _is_shared(node.labels, accelerator) and accelerator.spec.sharing is not None:
+        sharing = accelerator.spec.sharing
+        label = sharing.strategy_label if sharing.strategy_label in node.labels else sharing.replicas_label
+        parts.append("shared")
+        keys = [*keys, *([(label, node.labels[label])] if label else [])]
+    return _Identity(".".join(parts), tuple(dict.fromkeys([*keys, *extra])), named is not None)
+
+
+def _named_by_shape(node: Node, accelerator: AcceleratorClass) -> tuple[str, list[tuple[str, str]]]:
+    """Where no provider names a pool: instance type, class, devices and, unless amd64, architecture.
+
+    The instance type alone says little: some distributions give every node the same.
+    """
+    devices = node.capacity.get(accelerator.spec.resource_name, 0)
+    count = devices // 1000 if accelerator.spec.type == "CPU" else devices
+    instance_type, architecture = node.labels.get(INSTANCE_TYPE), node.labels.get(ARCHITECTURE, "")
+    parts = [
+        instance_type or "",
+        f"{accelerator.name}-{count}x",
+        "" if architecture == "amd64" else architecture,
+    ]
+    keys = [(k, node.labels[k]) for k in (INSTANCE_TYPE, ARCHITECTURE) if node.labels.get(k)]
+    return ".".join(p for p in parts if p), keys
 
 
 def _named_by_label(labels: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]] | None:
@@ -127,11 +139,15 @@ def _named_by_label(labels: Mapping[str, str]) -> tuple[str, list[tuple[str, str
 
 
 def _is_shared(labels: Mapping[str, str], accelerator: AcceleratorClass) -> bool:
+    """Whether a strategy says so or, where no strategy is named, a number of shares above one."""
     sharing = accelerator.spec.sharing
     if sharing is None:
         return False
     strategy = labels.get(sharing.strategy_label)
-    return strategy is not None and strategy not in sharing.exclusive_values
+    if strategy is not None:
+        return strategy not in sharing.exclusive_values
+    shares = labels.get(sharing.replicas_label, "") if sharing.replicas_label else ""
+    return shares.isdigit() and int(shares) > 1
 
 
 def _capacity_type(labels: Mapping[str, str]) -> str:
@@ -148,7 +164,6 @@ def _pool(identity: _Identity, accelerator: AcceleratorClass, nodes: list[Node])
     common = dict(first.labels)
     for node in nodes[1:]:
         common = {k: v for k, v in common.items() if node.labels.get(k) == v}
-    devices = max(n.capacity.get(accelerator.spec.resource_name, 0) for n in nodes)
     topology = accelerator.spec.topology_label
     return Pool(
         name=identity.name,
@@ -158,13 +173,20 @@ def _pool(identity: _Identity, accelerator: AcceleratorClass, nodes: list[Node])
         identified_by_keys=identity.identified_by_keys,
         capacity_type=_capacity_type(common),
         architecture=common.get(ARCHITECTURE, "amd64"),
-        devices_per_node=devices // 1000 if accelerator.spec.type == "CPU" else devices,
+        devices_per_node=_devices_per_node(accelerator, nodes),
         device_memory=_device_memory(accelerator, nodes),
         node_memory=max(n.allocatable.get("memory", 0) for n in nodes),
         labels=common,
         topology=common.get(topology, "") if topology else "",
         shared=_is_shared(common, accelerator),
     )
+
+
+def _devices_per_node(accelerator: AcceleratorClass, nodes: list[Node]) -> int:
+    """Devices of the largest node; of a CPU the cores that pods can have, since no replica has more."""
+    if accelerator.spec.type == "CPU":
+        return max(n.allocatable.get("cpu", 0) for n in nodes) // 1000
+    return max(n.capacity.get(accelerator.spec.resource_name, 0) for n in nodes)
 
 
 def _device_memory(accelerator: AcceleratorClass, nodes: list[Node]) -> int | None:
@@ -187,7 +209,8 @@ def _device_memory(accelerator: AcceleratorClass, nodes: list[Node]) -> int | No
 def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: AcceleratorClass) -> list[Pool]:
     """Prices the pools that a declaration means and adds what an autoscaler can bring.
 
-    A declaration never renames a pool or moves its keys: a price must not restart a pod.
+    A declaration never renames a pool or moves its keys: a price must not restart a pod. So a declared
+    pool whose labels don't give the name that its nodes will have stays beside theirs once they come.
     """
     spec = declaration.spec
     wanted = spec.node_selector.items()
@@ -207,9 +230,10 @@ def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: Accel
         for p in meant
     }
     result = [changed.get(id(p), p) for p in pools]
-    if provision is not None and len(meant) != 1:
-        result.append(_empty_pool(declaration, accelerator, price, provision))
-    return result
+    if spec.provisionable is None or (len(meant) == 1 and _named_by_label(spec.node_selector)):
+        return result
+    empty = _empty_pool(declaration, accelerator, price, provision if len(meant) != 1 else None)
+    return result if any(p.key == empty.key for p in result) else [*result, empty]
 
 
 def _provision(
@@ -234,7 +258,7 @@ def _empty_pool(
     declaration: AcceleratorPool,
     accelerator: AcceleratorClass,
     price: Decimal | None,
-    provision: Provision,
+    provision: Provision | None,
 ) -> Pool:
     spec = declaration.spec
     named = _named_by_label(spec.node_selector)

@@ -42,7 +42,8 @@ def _strength(match: NodeMatch) -> int:
 def recognise(node: Node, by_resource: Mapping[str, tuple[AcceleratorClass, ...]]) -> Recognised:
     """The classes of a node's devices.
 
-    A node with an accelerator is no CPU pool: it would strand its devices.
+    A node with an accelerator is no CPU pool: it would strand its devices. That holds for devices that
+    nobody knows or that aren't published yet, too.
     """
     found: list[AcceleratorClass] = []
     ambiguous: list[tuple[str, tuple[str, ...]]] = []
@@ -58,12 +59,32 @@ def recognise(node: Node, by_resource: Mapping[str, tuple[AcceleratorClass, ...]
         else:
             unknown.append(resource)
     if not (found or ambiguous or unknown):
+        unknown = _strangers(node, by_resource)
+    if not (found or ambiguous or unknown or _has_accelerator(node, by_resource)):
         best = _strongest(by_resource.get("cpu", ()), node.labels)
         if len(best) == 1:
             found.append(best[0])
         elif best:
             ambiguous.append(("cpu", tuple(c.name for c in best)))
     return Recognised(tuple(found), tuple(ambiguous), tuple(unknown))
+
+
+def _strangers(node: Node, by_resource: Mapping[str, tuple[AcceleratorClass, ...]]) -> list[str]:
+    """Devices of known makers under names that no class has, such as partitions of a GPU."""
+    domains = {resource.partition("/")[0] for resource in by_resource if resource != "cpu"}
+    return sorted(
+        r for r, n in node.capacity.items() if "/" in r and n > 0 and r.partition("/")[0] in domains
+    )
+
+
+def _has_accelerator(node: Node, by_resource: Mapping[str, tuple[AcceleratorClass, ...]]) -> bool:
+    """Whether the node has an accelerator that isn't published: its plugin hasn't started, or counts 0."""
+    accelerators = {r: classes for r, classes in by_resource.items() if r != "cpu"}
+    return any(r in node.capacity for r in accelerators) or any(
+        c.spec.match and match_strength(c, node.labels) is not None
+        for classes in accelerators.values()
+        for c in classes
+    )
 
 
 def _strongest(classes: Iterable[AcceleratorClass], labels: Mapping[str, str]) -> list[AcceleratorClass]:

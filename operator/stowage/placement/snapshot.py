@@ -74,6 +74,11 @@ class Pool:
     provision: Provision | None = None
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Name and class: what identifies a pool. A node with two kinds of device is in two pools."""
+        return self.name, self.accelerator_class.name
+
+    @property
     def resource(self) -> str:
         """The extended resource of the device plugin, or ``cpu``."""
         return self.accelerator_class.spec.resource_name
@@ -115,8 +120,9 @@ class Holding:
     bound: tuple[str, ...] = ()
 
     @property
-    def pool(self) -> str:
-        return self.placement.pool
+    def pool(self) -> tuple[str, str]:
+        """The pool's key."""
+        return self.placement.pool, self.placement.accelerator_class
 
     @property
     def reserved(self) -> int:

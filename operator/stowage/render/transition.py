@@ -33,8 +33,8 @@ def transition(decision: Decision, serving: Sequence[Serving]) -> Transition:
     """The next step towards the decision.
 
     What serves and isn't part of the decision goes once all that was decided is ready, and is as much
-    as is wanted or as served before; where the decision replaces, it goes first; where nothing could be decided, it stays, and it isn't draining:
-    it is what serves, and the next decision may keep it.
+    as is wanted or as served before; where the decision replaces, it goes first; where nothing could be
+    decided, it stays, and it isn't draining: it is what serves, and the next decision may keep it.
     """
     workload_names = {
         deployment_name(c.candidate.demand.workload, c.as_placed): c for c in decision.placements

@@ -42,6 +42,8 @@ class Estimate:
     requests_per_second: float | None = None
     tokens_per_second: float | None = None
     joules_per_request: float | None = None
+    batch: int | None = None
+    """Requests that are served at once; None where a measurement doesn't say."""
 
 
 UNKNOWN = Estimate("unknown")
@@ -75,13 +77,25 @@ def estimate(
     for profile in variant.profiles:
         if profile.accelerator_class == accelerator.name and profile.devices == devices:
             return _measured(profile)
+    return roofline(workload, variant, accelerator, devices, device_memory)
+
+
+def roofline(
+    workload: InferenceDeployment,
+    variant: Variant,
+    accelerator: AcceleratorClass,
+    devices: int,
+    device_memory: int | None,
+    max_batch: int = MAX_BATCH,
+) -> Estimate:
+    """The same by calculation alone, with batches of at most ``max_batch``: 1 is a request by itself."""
     machine = _machine(accelerator, variant, devices)
     if machine is None:
         return UNKNOWN
     if workload.spec.model.attention is not None:
-        return _language(workload, variant, machine, devices, device_memory)
+        return _language(workload, variant, machine, devices, device_memory, max_batch)
     if workload.spec.model.inference is not None:
-        return _classic(workload, variant, machine)
+        return _classic(workload, variant, machine, max_batch)
     return UNKNOWN
 
 
@@ -133,6 +147,7 @@ def _language(
     machine: _Machine,
     devices: int,
     device_memory: int | None,
+    max_batch: int,
 ) -> Estimate:
     """Prefill and decode of a language model.
 
@@ -147,14 +162,14 @@ def _language(
     parameters = model.parameters or int(weights / BYTES[variant.weights])
     per_token = kv_bytes_per_token(model, variant)
     first = 2 * parameters * inputs / machine.operations
-    fitting = MAX_BATCH
+    fitting = max_batch
     if device_memory is not None and per_token:
         room = _cache_room(workload, variant, devices, device_memory)
         fitting = max(1, int(room // (per_token * (inputs + outputs))))
     bounds = _bounds(workload)
     best: tuple[float, int, float] | None = None
     batch = 1
-    while batch <= min(MAX_BATCH, fitting):
+    while batch <= min(max_batch, fitting):
         traffic = (weights + batch * per_token * (inputs + outputs / 2)) / machine.bandwidth
         step = max(traffic, 2 * parameters * batch / machine.operations)
         if batch > 1 and (step > bounds.each or first + outputs * step > bounds.latency):
@@ -173,6 +188,7 @@ def _language(
         requests_per_second=rate,
         tokens_per_second=rate * outputs,
         joules_per_request=machine.watts / rate if machine.watts is not None else None,
+        batch=batch,
     )
 
 
@@ -182,29 +198,32 @@ def _cache_room(workload: InferenceDeployment, variant: Variant, devices: int, d
     return max(0.0, device_memory * USABLE_SHARE - used) * cache_shares(model, devices)
 
 
-def _classic(workload: InferenceDeployment, variant: Variant, machine: _Machine) -> Estimate:
+def _classic(
+    workload: InferenceDeployment, variant: Variant, machine: _Machine, max_batch: int
+) -> Estimate:
     """One pass of a classic model: max(F b / operations, (W + A b) / bandwidth) for a batch of b."""
     inference = workload.spec.model.inference
     assert inference is not None
     weights = parse_bytes(variant.size)
     activations = parse_bytes(inference.activation_memory) if inference.activation_memory else 0
     bounds = _bounds(workload)
-    best: tuple[float, float] | None = None
+    best: tuple[float, int, float] | None = None
     batch = 1
-    while batch <= MAX_BATCH:
+    while batch <= max_batch:
         time = max(
             inference.flops * batch / machine.operations, (weights + activations * batch) / machine.bandwidth
         )
         if batch > 1 and time > bounds.latency:
             break
         if best is None or batch / time > best[0] * LEAST_GAIN:
-            best = (batch / time, time)
+            best = (batch / time, batch, time)
         batch *= 2
     assert best is not None
-    rate, time = best
+    rate, batch, time = best
     return Estimate(
         basis="estimated",
         latency=time,
         requests_per_second=rate,
         joules_per_request=machine.watts / rate if machine.watts is not None else None,
+        batch=batch,
     )

@@ -11,7 +11,7 @@ import pytest
 
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.quantity import GIB
-from stowage.placement.estimate import UNKNOWN, Estimate, estimate
+from stowage.placement.estimate import UNKNOWN, Estimate, estimate, roofline
 
 from .builders import CHAT, CLASSIFIER, Spec, accelerator, variant, workload
 
@@ -41,7 +41,7 @@ def test_language_model_by_hand() -> None:
     rate = 1 / (first + 128 * step)
     found = one(variant(), latency={"timePerOutputToken": "10ms"})
     latency = first + 128 * step
-    assert close(found, Estimate("estimated", latency, first, step, rate, rate * 128, 100 / rate))
+    assert close(found, Estimate("estimated", latency, first, step, rate, rate * 128, 100 / rate, 1))
 
 
 def test_language_model_takes_the_best_batch_that_fits_into_memory() -> None:
@@ -50,7 +50,8 @@ def test_language_model_takes_the_best_batch_that_fits_into_memory() -> None:
     step = (8 * GIB + 32 * 131_072 * 576) / 700e9
     rate = 32 / (32 * first + 128 * step)
     found = one(variant())
-    assert close(found, Estimate("estimated", first + 128 * step, first, step, rate, rate * 128, 100 / rate))
+    latency = first + 128 * step
+    assert close(found, Estimate("estimated", latency, first, step, rate, rate * 128, 100 / rate, 32))
 
 
 def test_decode_is_bound_by_arithmetic_where_memory_is_fast() -> None:
@@ -65,7 +66,9 @@ def test_classic_model_by_hand() -> None:
     found = one(variant(size="1Gi"), CLASSIFIER, latency={"request": "1ms"})
     assert close(
         found,
-        Estimate("estimated", latency=time, requests_per_second=1 / time, joules_per_request=100 * time),
+        Estimate(
+            "estimated", latency=time, requests_per_second=1 / time, joules_per_request=100 * time, batch=1
+        ),
     )
 
 
@@ -73,6 +76,20 @@ def test_classic_model_batches_up_to_the_latency_asked_for() -> None:
     found = one(variant(size="1Gi"), CLASSIFIER, latency={"request": "2ms"})
     time = (GIB + 2 * 100 * 1024**2) / 700e9  # 1.8 ms; batch 4 would take 2.1 ms
     assert (found.latency, found.requests_per_second) == (pytest.approx(time), pytest.approx(2 / time))
+
+
+@pytest.mark.parametrize("model", [CHAT, CLASSIFIER], ids=["language", "classic"])
+def test_a_request_by_itself_is_answered_sooner_than_one_of_the_best_batch(model: Spec) -> None:
+    wanted = workload([variant(size="1Gi", profiles=[PROFILE])], model=model)
+    single, best = (
+        roofline(wanted, wanted.spec.variants[0], accelerator("x"), 1, MEMORY, most) for most in (1, 256)
+    )
+    assert (single.basis, single.batch) == ("estimated", 1)
+    assert best.batch is not None
+    assert best.batch > 1
+    assert single.latency is not None
+    assert best.latency is not None
+    assert single.latency < best.latency
 
 
 PROFILE = {

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stowage import __version__
-from stowage.cli import catalog, crds, explain, operator, plan, pools
+from stowage.cli import advise, catalog, crds, explain, operator, plan, pools
 
 app = typer.Typer(
     name="stowage",
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.add_typer(operator.app, name="operator")
 app.add_typer(crds.app, name="crds")
 app.command("plan")(plan.plan)
+app.command("advise")(advise.advise)
 app.command("explain")(explain.explain)
 app.command("pools")(pools.pools)
 app.command("catalog")(catalog.catalog)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
 
-from stowage.api.meta import API_VERSION
+from stowage.api.meta import API_VERSION, Resource
 from stowage.api.parse import InvalidObject, parse
 from stowage.cli.errors import UsageError
 
@@ -57,12 +57,28 @@ def read(sources: Iterable[str]) -> list[Manifest]:
     Raises:
         UsageError: a source can't be read or isn't YAML; the message names file and line.
     """
-    return [manifest for source in sources for manifest in _source(source)]
+    return [manifest for source in sources for manifest in _source(source, _objects)]
 
 
-def _source(source: str) -> Iterator[Manifest]:
+def read_mapping(source: str) -> Manifest:
+    """The one mapping of a file, or of ``-``, that holds no Kubernetes object.
+
+    Raises:
+        UsageError: as for ``read``, and where there is no mapping or more than one document.
+    """
+    found = list(_source(source, _mapping))
+    if len(found) != 1:
+        raise UsageError(f"{source}: found {len(found)} documents; write one")
+    return found[0]
+
+
+Reader = Callable[[str, yaml.Node | None], Iterator[Manifest]]
+"""Makes manifests of one document of a file."""
+
+
+def _source(source: str, reader: Reader) -> Iterator[Manifest]:
     if source == "-":
-        yield from _stream("<stdin>", sys.stdin)
+        yield from _stream("<stdin>", sys.stdin, reader)
         return
     path = Path(source)
     files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES) if path.is_dir() else [path]
@@ -71,16 +87,16 @@ def _source(source: str) -> Iterator[Manifest]:
     for file in files:
         try:
             with file.open(encoding="utf-8") as stream:
-                yield from _stream(str(file), stream)
+                yield from _stream(str(file), stream, reader)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise UsageError(f"{file}: {reason}") from None
 
 
-def _stream(place: str, stream: TextIO) -> Iterator[Manifest]:
+def _stream(place: str, stream: TextIO, reader: Reader) -> Iterator[Manifest]:
     try:
         for node in list(yaml.compose_all(stream, Loader=yaml.SafeLoader)):
-            yield from _objects(place, node)
+            yield from reader(place, node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{place}:{line}: not YAML: {error.problem}") from None
@@ -103,6 +119,14 @@ def _objects(place: str, node: yaml.Node | None) -> Iterator[Manifest]:
     yield Manifest(place, body, node)
 
 
+def _mapping(place: str, node: yaml.Node | None) -> Iterator[Manifest]:
+    body = _construct(node) if node is not None else None
+    if node is None or not isinstance(body, dict):
+        line = node.start_mark.line + 1 if node is not None else 1
+        raise UsageError(f"{place}:{line}: found no mapping")
+    yield Manifest(place, body, node)
+
+
 class _Loader(yaml.SafeLoader):
     """Leaves timestamps as text, as kubectl does."""
 
@@ -122,16 +146,16 @@ def _construct(node: yaml.Node) -> Any:
         loader.dispose()
 
 
-def validate(manifest: Manifest) -> None:
-    """Checks one of our objects as strictly as the API server does.
+def validate(manifest: Manifest) -> Resource | None:
+    """One of our objects, checked as strictly as the API server does; None for what isn't ours.
 
     Raises:
         UsageError: one line that names file, line and field, and says what would be right.
     """
     if manifest.body.get("apiVersion") != API_VERSION:
-        return
+        return None
     try:
-        parse(manifest.body)
+        return parse(manifest.body)
     except InvalidObject as error:
         field = error.problems[0].split(":", 1)[0]
         raise UsageError(f"{manifest.place}:{manifest.line_of(field)}: {error}") from None

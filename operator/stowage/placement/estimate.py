@@ -198,9 +198,7 @@ def _cache_room(workload: InferenceDeployment, variant: Variant, devices: int, d
     return max(0.0, device_memory * USABLE_SHARE - used) * cache_shares(model, devices)
 
 
-def _classic(
-    workload: InferenceDeployment, variant: Variant, machine: _Machine, max_batch: int
-) -> Estimate:
+def _classic(workload: InferenceDeployment, variant: Variant, machine: _Machine, max_batch: int) -> Estimate:
     """One pass of a classic model: max(F b / operations, (W + A b) / bandwidth) for a batch of b."""
     inference = workload.spec.model.inference
     assert inference is not None

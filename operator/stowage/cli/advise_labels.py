@@ -1,0 +1,119 @@
+"""Where the labels of a plot go: beside their points, over nothing else. Lengths are in points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+XY = tuple[float, float]
+
+DIRECTIONS = (0, 30, -30, 90, -90, 150, -150, 180, 60, -60, 120, -120)
+"""Degrees in which a label is tried, the first that is free wins: to the right as people read."""
+DISTANCES = (7, 13, 20, 29, 40, 54)
+LEADER_FROM = 10
+"""A label that is farther away gets a line to its point."""
+MARGIN = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle along the axes."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def meets(self, other: Box) -> bool:
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.bottom < other.top
+            and other.bottom < self.top
+        )
+
+    def inside(self, other: Box) -> bool:
+        return (
+            self.left >= other.left
+            and self.right <= other.right
+            and self.bottom >= other.bottom
+            and self.top <= other.top
+        )
+
+    def crossed_by(self, start: XY, end: XY) -> bool:
+        """Whether a straight line passes through (Liang and Barsky's clipping, 1984)."""
+        first, last = 0.0, 1.0
+        for origin, delta, low, high in (
+            (start[0], end[0] - start[0], self.left, self.right),
+            (start[1], end[1] - start[1], self.bottom, self.top),
+        ):
+            if delta == 0:
+                if not low < origin < high:
+                    return False
+                continue
+            near, far = sorted(((low - origin) / delta, (high - origin) / delta))
+            first, last = max(first, near), min(last, far)
+        return first < last
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A placed label: its lower left corner, and whether a line leads from it to its point."""
+
+    corner: XY
+    leader: XY | None
+    """Where on the label the line begins."""
+
+
+@dataclass
+class Sheet:
+    """A plot that labels are put on one after another; the important ones first."""
+
+    bounds: Box
+    points: Sequence[XY]
+    lines: Sequence[tuple[XY, XY]] = ()
+    """What no label may lie on beside the points."""
+    radius: float = 4.5
+    _taken: list[Box] = field(default_factory=list)
+    _leaders: list[tuple[XY, XY]] = field(default_factory=list)
+
+    def place(self, at: XY, width: float, height: float) -> Label | None:
+        """The nearest free place for the label of a point; None where there is none."""
+        for corner, leader in self._tries(at, width, height):
+            box = Box(
+                corner[0] - MARGIN,
+                corner[1] - MARGIN,
+                corner[0] + width + MARGIN,
+                corner[1] + height + MARGIN,
+            )
+            if self._free(box, at, leader):
+                self._taken.append(box)
+                if leader is not None:
+                    self._leaders.append((leader, at))
+                return Label(corner, leader)
+        return None
+
+    def _tries(self, at: XY, width: float, height: float) -> Iterator[tuple[XY, XY | None]]:
+        """Corners of labels whose side or corner that faces the point is so far away from it."""
+        for distance in DISTANCES:
+            for angle in DIRECTIONS:
+                dx, dy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+                x, y = at[0] + distance * dx, at[1] + distance * dy
+                left = x if dx > 0.1 else x - width if dx < -0.1 else x - width / 2
+                bottom = y if dy > 0.6 else y - height if dy < -0.6 else y - height / 2
+                leader = (min(max(at[0], left), left + width), min(max(at[1], bottom), bottom + height))
+                yield (left, bottom), leader if distance > LEADER_FROM else None
+
+    def _free(self, box: Box, at: XY, leader: XY | None) -> bool:
+        if not box.inside(self.bounds) or any(box.meets(t) for t in self._taken):
+            return False
+        r = self.radius
+        if any(box.meets(Box(x - r, y - r, x + r, y + r)) for x, y in self.points):
+            return False
+        if any(box.crossed_by(a, b) for a, b in (*self.lines, *self._leaders)):
+            return False
+        if leader is None:
+            return True
+        others = (Box(x - r, y - r, x + r, y + r) for x, y in self.points if (x, y) != at)
+        return not any(b.crossed_by(leader, at) for b in (*self._taken, *others))

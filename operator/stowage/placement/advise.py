@@ -1,0 +1,294 @@
+"""What a model would need of every kind of accelerator, before there is a fleet.
+
+Each class gets imaginary pools with nodes as large as any runtime can use, and the engine's own
+candidates, checks and estimates say the rest. Policies are left aside: they speak of a fleet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import groupby
+from typing import Literal
+
+from stowage.api.accelerator_class import AcceleratorClass, NodeMatch
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.inference_runtime import InferenceRuntime
+from stowage.api.meta import ObjectMeta
+from stowage.api.placement_policy import PlacementPolicy, PlacementPolicySpec
+from stowage.api.quantity import parse_bytes
+from stowage.api.reasons import Code
+from stowage.placement.candidates import (
+    Candidate,
+    device_counts,
+    enumerate_candidates,
+    measure,
+    supports_for,
+)
+from stowage.placement.checks import RUNS, SUITS, failures
+from stowage.placement.decision import Verdict
+from stowage.placement.estimate import UNKNOWN, Estimate, roofline
+from stowage.placement.outcome import nowhere
+from stowage.placement.pareto import dominators
+from stowage.placement.pools import ARCHITECTURE
+from stowage.placement.reasons import Reason
+from stowage.placement.selectors import requirement_holds
+from stowage.placement.snapshot import Demand, Pool, Snapshot
+
+ARCHITECTURES = ("amd64", "arm64")
+NODE_MEMORY = 2**60
+"""Memory of an imaginary node: enough for every model."""
+ANY_POLICY = PlacementPolicy(
+    metadata=ObjectMeta(name="any"), spec=PlacementPolicySpec(allow_cpu=True, shared_devices=True)
+)
+
+Axis = Literal["costPerHour", "joulesPerRequest"]
+"""What is compared with latency."""
+Standing = Literal["Front", "Dominated", "NotCompared"]
+"""On the Pareto front, behind it, or without a number on one of the axes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One variant on one class, by the runtime and the number of devices that suit it best.
+
+    ``reasons`` is empty where it would serve; else they are those of the nearest way to serve.
+    """
+
+    candidate: Candidate
+    reasons: tuple[Reason, ...] = ()
+    runs: bool = True
+    """Whether the variant can run there at all; without that no number is known."""
+    architectures: tuple[str, ...] = ()
+    """CPU architectures of nodes on which it would serve."""
+    alone: Estimate = UNKNOWN
+    """The estimate for one request by itself."""
+    budget_unchecked: bool = False
+    """Whether a budget is asked for and no price is known."""
+    suits_with: int | None = None
+    """The least number of devices that would be fast enough, where the least that fit are too slow."""
+    standing: Standing = "NotCompared"
+    dominated_by: tuple[str, str] | None = None
+    """Class and variant of an offer of the front that is as good on both axes and better on one."""
+    best_of_class: bool = False
+    """Whether it is the best variant for its class: on the axis, then latency, then quality."""
+    latency_rank: int | None = None
+    alone_rank: int | None = None
+    """Places among all that serve, 1 being the quickest; equals share one."""
+
+    @property
+    def serves(self) -> bool:
+        return not self.reasons
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Class and variant: what identifies an offer."""
+        return self.candidate.pool.accelerator_class.name, self.candidate.variant.name
+
+    def on(self, axis: Axis) -> float | None:
+        """The offer's number on an axis; None where it isn't known."""
+        if axis == "joulesPerRequest":
+            return self.candidate.estimate.joules_per_request
+        cost = self.candidate.total_cost
+        return None if cost is None else float(cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """All offers for one deployment, the best first: the front, those behind it, those that can't serve."""
+
+    workload: InferenceDeployment
+    axis: Axis
+    offers: tuple[Offer, ...]
+    outcome: Reason | None
+    """Why nothing can serve it; None where something can."""
+
+    @property
+    def serving(self) -> tuple[Offer, ...]:
+        return tuple(o for o in self.offers if o.serves)
+
+    @property
+    def refused(self) -> tuple[Offer, ...]:
+        return tuple(o for o in self.offers if not o.serves)
+
+
+def advise(
+    workload: InferenceDeployment,
+    classes: Iterable[AcceleratorClass],
+    runtimes: Iterable[InferenceRuntime],
+    prices: Mapping[str, Decimal],
+) -> Advice:
+    """What the deployment would need of every class. One scaled to zero is taken to want one replica.
+
+    Args:
+        prices: of one device (of a CPU: of one core) per hour, by class.
+    """
+    spec = workload.spec
+    demand = Demand(
+        workload.model_copy(update={"spec": spec.model_copy(update={"replicas": max(1, spec.replicas)})}),
+        ANY_POLICY,
+    )
+    servers = tuple(sorted(runtimes, key=lambda r: r.name))
+    offers: list[Offer] = []
+    pools: list[Pool] = []
+    for accelerator in sorted(classes, key=lambda c: c.name):
+        imaginary = tuple(imaginary_pools(accelerator, servers, prices.get(accelerator.name)))
+        pools += imaginary
+        offers += _offers(Snapshot(imaginary, servers, {}), demand)
+    serving = [o for o in offers if o.serves]
+    priced = any(o.on("costPerHour") is not None and o.candidate.estimate.latency for o in serving)
+    axis: Axis = "costPerHour" if priced else "joulesPerRequest"
+    refused = sorted((o for o in offers if not o.serves), key=_nearness)
+    outcome = None
+    if not serving:
+        verdicts = [Verdict(o.candidate, False, o.reasons) for o in refused]
+        outcome = nowhere(Snapshot(tuple(pools), servers, {}), demand, verdicts, serving=False)
+    return Advice(workload, axis, (*_compare(serving, axis), *refused), outcome)
+
+
+def imaginary_pools(
+    accelerator: AcceleratorClass, runtimes: tuple[InferenceRuntime, ...], price: Decimal | None
+) -> Iterator[Pool]:
+    """Pools of nodes that have as many devices as any runtime can use together, one pool for each CPU
+    architecture that the class is found on. Where a pod must take the whole node, one for each number.
+
+    Args:
+        price: of one device per hour.
+    """
+    memory = accelerator.spec.memory
+    plain = Pool(
+        name=accelerator.name,
+        accelerator_class=accelerator,
+        nodes=(),
+        keys=(),
+        identified_by_keys=False,
+        capacity_type="on-demand",
+        architecture=ARCHITECTURES[0],
+        devices_per_node=1,
+        device_memory=parse_bytes(memory) if memory else None,
+        node_memory=NODE_MEMORY,
+    )
+    supports = [s for s in (supports_for(r, plain) for r in runtimes) if s is not None]
+    counts = sorted({n for s in supports for n in s.device_counts}) or [1]
+    for count in counts if accelerator.spec.whole_node else counts[-1:]:
+        for architecture in ARCHITECTURES:
+            if _found_on(accelerator, architecture):
+                yield replace(
+                    plain,
+                    architecture=architecture,
+                    devices_per_node=count,
+                    cost_per_hour=None if price is None else price * count,
+                )
+
+
+def _found_on(accelerator: AcceleratorClass, architecture: str) -> bool:
+    """Whether nodes of this architecture may have the device, as its labels say."""
+
+    def allows(match: NodeMatch) -> bool:
+        asked = [r for r in match.match_expressions if r.key == ARCHITECTURE]
+        same = match.match_labels.get(ARCHITECTURE, architecture) == architecture
+        return same and all(requirement_holds(r, {ARCHITECTURE: architecture}) for r in asked)
+
+    return not accelerator.spec.match or any(allows(m) for m in accelerator.spec.match)
+
+
+def _offers(snapshot: Snapshot, demand: Demand) -> Iterator[Offer]:
+    """The best offer of each variant on the pools of one class."""
+    tried = sorted(
+        (_try(c) for c in enumerate_candidates(snapshot, demand)), key=lambda o: o.candidate.variant.name
+    )
+    for _, same in groupby(tried, key=lambda o: o.candidate.variant.name):
+        ways = sorted(same, key=_nearness)
+        best = ways[0]
+        fitting = {o.candidate.pool.architecture for o in ways if o.serves}
+        architectures = tuple(a for a in ARCHITECTURES if a in fitting)
+        yield replace(_complete(best), architectures=architectures) if best.runs else best
+
+
+def _try(candidate: Candidate) -> Offer:
+    reasons = failures(candidate, RUNS)
+    if reasons:
+        return Offer(candidate, reasons, runs=False)
+    measured = measure(candidate)
+    found = failures(measured, SUITS)
+    # A price is no fact of the class: without one the budget can't speak against it.
+    reasons = tuple(r for r in found if r.code is not Code.UNKNOWN_PRICE)
+    return Offer(measured, reasons, budget_unchecked=reasons != found)
+
+
+def _nearness(offer: Offer) -> tuple[object, ...]:
+    """Smaller is nearer to serving: the fewest reasons, the least memory short, the fewest devices."""
+    c = offer.candidate
+    short = c.fit.needed / c.fit.usable if c.fit is not None and not c.fit.fits else 1.0
+    name = (c.pool.accelerator_class.name, c.variant.name, c.runtime.name)
+    return not offer.runs, len(offer.reasons), short, c.devices, name, c.pool.architecture
+
+
+def _complete(offer: Offer) -> Offer:
+    c = offer.candidate
+    if c.fit is None:
+        return offer
+    accelerator = c.pool.accelerator_class
+    alone = roofline(c.demand.workload, c.variant, accelerator, c.devices, c.pool.device_memory, max_batch=1)
+    slow = any(r.code is Code.LATENCY_TOO_HIGH for r in offer.reasons)
+    return replace(offer, alone=alone, suits_with=_quick_enough(c) if slow else None)
+
+
+def _quick_enough(candidate: Candidate) -> int | None:
+    more = (n for n in device_counts(candidate) if n > candidate.devices)
+    wider = (measure(candidate, n) for n in more)
+    return next(
+        (c.devices for c in wider if not [r for r in failures(c, SUITS) if r.code is not Code.UNKNOWN_PRICE]),
+        None,
+    )
+
+
+def _compare(offers: list[Offer], axis: Axis) -> list[Offer]:
+    """The offers that serve with their standing and their ranks, the best first."""
+    known = [o for o in offers if o.on(axis) is not None and o.candidate.estimate.latency is not None]
+    points = [(o.on(axis) or 0.0, o.candidate.estimate.latency or 0.0) for o in known]
+    by = {o.key: i for o, i in zip(known, dominators(points), strict=True)}
+    best = {min(group, key=lambda o: _order(o, axis)).key for group in _by_class(offers)}
+    latencies = _ranks({o.key: o.candidate.estimate.latency for o in offers})
+    alone = _ranks({o.key: o.alone.latency for o in offers})
+    compared = []
+    for one in offers:
+        dominator = by.get(one.key)
+        standing: Standing = "NotCompared"
+        if one.key in by:
+            standing = "Front" if dominator is None else "Dominated"
+        compared.append(
+            replace(
+                one,
+                standing=standing,
+                dominated_by=None if dominator is None else known[dominator].key,
+                best_of_class=one.key in best,
+                latency_rank=latencies.get(one.key),
+                alone_rank=alone.get(one.key),
+            )
+        )
+    standings = ("Front", "Dominated", "NotCompared")
+    return sorted(compared, key=lambda o: (standings.index(o.standing), _order(o, axis)))
+
+
+def _by_class(offers: list[Offer]) -> Iterator[list[Offer]]:
+    for _, group in groupby(sorted(offers, key=lambda o: o.key), key=lambda o: o.key[0]):
+        yield list(group)
+
+
+def _order(offer: Offer, axis: Axis) -> tuple[object, ...]:
+    value, latency = offer.on(axis), offer.candidate.estimate.latency
+    infinite = float("inf")
+    return (
+        infinite if value is None else value,
+        infinite if latency is None else latency,
+        -Decimal(offer.candidate.variant.quality),
+        offer.key,
+    )
+
+
+def _ranks(latencies: Mapping[tuple[str, str], float | None]) -> dict[tuple[str, str], int]:
+    """Places from 1, the least first; equals share one, and what is unknown has none."""
+    ordered = sorted(v for v in latencies.values() if v is not None)
+    return {key: ordered.index(v) + 1 for key, v in latencies.items() if v is not None}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.meta import Condition
@@ -192,9 +193,21 @@ class Reconciler:
         of overwriting."""
         kind = INFERENCE_DEPLOYMENTS
         metadata = {"namespace": key[0], "name": key[1], "resourceVersion": version}
-        body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "status": wire}
+        body = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": metadata,
+            "status": _filled(wire),
+        }
         stored = await self.cluster.apply(kind, body, subresource="status")
         self.world.workloads.observe("MODIFIED", stored)
+
+
+def _filled(value: Any) -> Any:
+    """The value without empty lists, which kubectl describe would show as fields without a value."""
+    if isinstance(value, Mapping):
+        return {name: _filled(each) for name, each in value.items() if each != []}
+    return [_filled(each) for each in value] if isinstance(value, list) else value
 
 
 def refused_status(parsed: Parsed[InferenceDeployment], serving: int, now: str) -> Body:

@@ -10,7 +10,12 @@ from decimal import Decimal
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.accelerator_pool import AcceleratorPool
 from stowage.api.quantity import GIB, parse_bytes, parse_millis
-from stowage.placement.recognition import Recognised, classes_by_resource, recognise
+from stowage.placement.recognition import (
+    Recognised,
+    classes_by_resource,
+    declared_resource,
+    recognise,
+)
 from stowage.placement.snapshot import Node, Pool, Provision
 
 INSTANCE_TYPE = "node.kubernetes.io/instance-type"
@@ -51,6 +56,7 @@ class _Identity:
     name: str
     keys: tuple[tuple[str, str], ...]
     identified_by_keys: bool
+    resource: str
 
 
 def discover(
@@ -61,14 +67,15 @@ def discover(
     The result doesn't depend on the order of the arguments.
     """
     known = {c.name: c for c in classes}
-    by_resource = classes_by_resource(known.values())
+    nodes = sorted(nodes, key=lambda n: n.name)
+    by_resource = classes_by_resource(known.values(), {r for n in nodes for r in n.capacity})
     groups: dict[tuple[_Identity, str], list[Node]] = {}
     problems: list[str] = []
-    for node in sorted(nodes, key=lambda n: n.name):
+    for node in nodes:
         found = recognise(node, by_resource)
         problems.extend(_problems(node, found))
-        for accelerator in found.classes:
-            identity = _identify(node, accelerator)
+        for accelerator, resource in zip(found.classes, found.resources, strict=True):
+            identity = _identify(node, accelerator, resource)
             groups.setdefault((identity, accelerator.name), []).append(node)
     pools = [_pool(identity, known[name], members) for (identity, name), members in groups.items()]
     for declaration in sorted(declared, key=lambda d: d.name):
@@ -79,6 +86,11 @@ def discover(
                 f"{declaration.spec.accelerator_class!r} doesn't exist"
             )
             continue
+        if declaration.spec.provisionable and declared_resource(declaration, accelerator_class) is None:
+            problems.append(
+                f"AcceleratorPool {declaration.name}: {accelerator_class.name} is published under a name that"
+                " differs from node to node; write provisionable.resourceName"
+            )
         pools = _declare(pools, declaration, accelerator_class)
     return Discovery(tuple(sorted(pools, key=lambda p: (p.name, p.accelerator_class.name))), tuple(problems))
 
@@ -96,7 +108,7 @@ def _problems(node: Node, found: Recognised) -> list[str]:
     return several + none
 
 
-def _identify(node: Node, accelerator: AcceleratorClass) -> _Identity:
+def _identify(node: Node, accelerator: AcceleratorClass, resource: str) -> _Identity:
     """The pool's name and keys. They depend on the node alone, so that a name never changes because
     of other nodes."""
     shared = _is_shared(node.labels, accelerator)
@@ -106,7 +118,7 @@ def _identify(node: Node, accelerator: AcceleratorClass) -> _Identity:
         name, keys = named
         identified = True
     else:
-        devices = node.capacity.get(accelerator.spec.resource_name, 0)
+        devices = node.capacity.get(resource, 0)
         count = devices // 1000 if accelerator.spec.type == "CPU" else devices
         instance_type = node.labels.get(INSTANCE_TYPE)
         name = instance_type or f"{accelerator.name}-{count}x"
@@ -115,7 +127,15 @@ def _identify(node: Node, accelerator: AcceleratorClass) -> _Identity:
     if shared and accelerator.spec.sharing is not None:
         label = accelerator.spec.sharing.strategy_label
         name, keys = f"{name}.shared", [*keys, (label, node.labels[label])]
-    return _Identity(name, tuple(dict.fromkeys([*keys, *extra])), identified)
+    name = _with_resource(name, accelerator, resource)
+    return _Identity(name, tuple(dict.fromkeys([*keys, *extra])), identified, resource)
+
+
+def _with_resource(name: str, accelerator: AcceleratorClass, resource: str) -> str:
+    """The pool's name, which implies what its pods request."""
+    if resource == accelerator.spec.resource_name:
+        return name
+    return f"{name}.{resource.rpartition('/')[2]}"
 
 
 def _named_by_label(labels: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]] | None:
@@ -148,7 +168,7 @@ def _pool(identity: _Identity, accelerator: AcceleratorClass, nodes: list[Node])
     common = dict(first.labels)
     for node in nodes[1:]:
         common = {k: v for k, v in common.items() if node.labels.get(k) == v}
-    devices = max(n.capacity.get(accelerator.spec.resource_name, 0) for n in nodes)
+    devices = max(n.capacity.get(identity.resource, 0) for n in nodes)
     topology = accelerator.spec.topology_label
     return Pool(
         name=identity.name,
@@ -164,6 +184,7 @@ def _pool(identity: _Identity, accelerator: AcceleratorClass, nodes: list[Node])
         labels=common,
         topology=common.get(topology, "") if topology else "",
         shared=_is_shared(common, accelerator),
+        published=identity.resource,
     )
 
 
@@ -196,7 +217,8 @@ def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: Accel
         p for p in pools
         if p.accelerator_class.name == accelerator.name and all(p.labels.get(k) == v for k, v in wanted)
     ]  # fmt: skip
-    provision = _provision(declaration, accelerator, sum(len(p.nodes) for p in meant))
+    resource = meant[0].resource if len(meant) == 1 else declared_resource(declaration, accelerator)
+    provision = _provision(declaration, resource, accelerator, sum(len(p.nodes) for p in meant))
     changed = {
         id(p): replace(
             p,
@@ -213,13 +235,13 @@ def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: Accel
 
 
 def _provision(
-    declaration: AcceleratorPool, accelerator: AcceleratorClass, existing: int
+    declaration: AcceleratorPool, resource: str | None, accelerator: AcceleratorClass, existing: int
 ) -> Provision | None:
     what = declaration.spec.provisionable
-    if what is None or what.max_nodes <= existing:
+    if what is None or resource is None or what.max_nodes <= existing:
         return None
     shape = {
-        accelerator.spec.resource_name: what.devices_per_node,
+        resource: what.devices_per_node,
         "cpu": parse_millis(what.cpu) if what.cpu else 10**9,
         "memory": parse_bytes(what.memory) if what.memory else 2**60,
         "ephemeral-storage": 2**60,
@@ -240,8 +262,9 @@ def _empty_pool(
     named = _named_by_label(spec.node_selector)
     what = spec.provisionable
     topology = accelerator.spec.topology_label
+    resource = declared_resource(declaration, accelerator) or ""
     return Pool(
-        name=named[0] if named else declaration.name,
+        name=_with_resource(named[0] if named else declaration.name, accelerator, resource),
         accelerator_class=accelerator,
         nodes=(),
         keys=tuple(sorted(spec.node_selector.items())),
@@ -255,6 +278,7 @@ def _empty_pool(
         topology=spec.node_selector.get(topology, "") if topology else "",
         cost_per_hour=price,
         provision=provision,
+        published=resource,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stowage.api.accelerator_class import AcceleratorClass, NodeMatch
+from stowage.api.accelerator_class import AcceleratorClass, AcceleratorClassSpec, NodeMatch
+from stowage.api.accelerator_pool import AcceleratorPool
 from stowage.placement.selectors import labels_match
 from stowage.placement.snapshot import Node
 
@@ -19,16 +21,56 @@ class Recognised:
     """Resource names that several classes claim equally, with those classes."""
     unknown: tuple[str, ...] = ()
     """Resource names of known device plugins that no class claims by its labels."""
+    resources: tuple[str, ...] = ()
+    """What the devices of each of ``classes`` are published as on this node."""
 
 
-def match_strength(accelerator: AcceleratorClass, labels: Mapping[str, str]) -> int | None:
+def match_strength(
+    accelerator: AcceleratorClass, labels: Mapping[str, str], resource: str | None = None
+) -> int | None:
     """The number of requirements of the strongest alternative that holds; None if none does.
 
     A class without alternatives is identified by its resource name alone: strength 0.
+
+    Args:
+        resource: what the node publishes. None: by labels, whatever the device would be published as.
     """
-    if not accelerator.spec.match:
-        return 0
-    return max((_strength(m) for m in accelerator.spec.match if _holds(m, labels)), default=None)
+    spec = accelerator.spec
+    if not spec.match:
+        return 0 if resource is None or _is_own(spec, resource) else None
+    given = spec.match if resource is not None else [m for m in spec.match if _strength(m)]
+    fitting = (m for m in given if resource is None or _publishes(spec, m, resource))
+    return max((_strength(m) for m in fitting if _holds(m, labels)), default=None)
+
+
+def alternatives(accelerator: AcceleratorClass, resource: str) -> list[NodeMatch]:
+    """The ways to recognise devices published as ``resource`` by labels: pods select nodes by them."""
+    spec = accelerator.spec
+    return [m for m in spec.match if _strength(m) and _publishes(spec, m, resource)]
+
+
+def declared_resource(declaration: AcceleratorPool, accelerator: AcceleratorClass) -> str | None:
+    """What nodes to come will publish: as declared, else as the class says for nodes with these labels.
+
+    None where the class has only a pattern.
+    """
+    what, spec = declaration.spec.provisionable, accelerator.spec
+    if what is not None and what.resource_name is not None:
+        return what.resource_name
+    holding = [m for m in spec.match if _strength(m) and _holds(m, declaration.spec.node_selector)]
+    strongest = max(holding, key=_strength, default=None)
+    return (strongest and strongest.resource_name) or spec.resource_name
+
+
+def _publishes(spec: AcceleratorClassSpec, match: NodeMatch, resource: str) -> bool:
+    return match.resource_name == resource if match.resource_name else _is_own(spec, resource)
+
+
+def _is_own(spec: AcceleratorClassSpec, resource: str) -> bool:
+    """Whether the class names the resource, by its name or by its pattern."""
+    if spec.resource_name_pattern is not None:
+        return re.fullmatch(spec.resource_name_pattern, resource, re.ASCII) is not None
+    return spec.resource_name == resource
 
 
 def _holds(match: NodeMatch, labels: Mapping[str, str]) -> bool:
@@ -45,39 +87,58 @@ def recognise(node: Node, by_resource: Mapping[str, tuple[AcceleratorClass, ...]
     A node with an accelerator is no CPU pool: it would strand its devices.
     """
     found: list[AcceleratorClass] = []
+    resources: list[str] = []
     ambiguous: list[tuple[str, tuple[str, ...]]] = []
     unknown: list[str] = []
     for resource in sorted(by_resource):
         if resource == "cpu" or node.capacity.get(resource, 0) < 1:
             continue
-        best = _strongest(by_resource[resource], node.labels)
+        best = _strongest(by_resource[resource], node.labels, resource)
         if len(best) == 1:
             found.append(best[0])
+            resources.append(resource)
         elif best:
             ambiguous.append((resource, tuple(c.name for c in best)))
         else:
             unknown.append(resource)
     if not (found or ambiguous or unknown):
-        best = _strongest(by_resource.get("cpu", ()), node.labels)
+        best = _strongest(by_resource.get("cpu", ()), node.labels, "cpu")
         if len(best) == 1:
             found.append(best[0])
+            resources.append("cpu")
         elif best:
             ambiguous.append(("cpu", tuple(c.name for c in best)))
-    return Recognised(tuple(found), tuple(ambiguous), tuple(unknown))
+    return Recognised(tuple(found), tuple(ambiguous), tuple(unknown), tuple(resources))
 
 
-def _strongest(classes: Iterable[AcceleratorClass], labels: Mapping[str, str]) -> list[AcceleratorClass]:
-    strengths = [(match_strength(c, labels), c) for c in classes]
+def _strongest(
+    classes: Iterable[AcceleratorClass], labels: Mapping[str, str], resource: str
+) -> list[AcceleratorClass]:
+    strengths = [(match_strength(c, labels, resource), c) for c in classes]
     known = [(s, c) for s, c in strengths if s is not None]
     top = max((s for s, _ in known), default=None)
     return sorted((c for s, c in known if s == top), key=lambda c: c.name)
 
 
 def classes_by_resource(
-    classes: Iterable[AcceleratorClass],
+    classes: Iterable[AcceleratorClass], published: Iterable[str] = ()
 ) -> dict[str, tuple[AcceleratorClass, ...]]:
-    """Classes grouped by the resource name that their device plugin publishes."""
+    """Classes grouped by the resource names that their device plugins publish.
+
+    Args:
+        published: names that nodes have. Those that a class's pattern means are in the result, beside
+            the pattern itself: no node has that, but the class's labels may still be on one.
+    """
+    names = sorted(set(published))
     grouped: dict[str, list[AcceleratorClass]] = {}
     for accelerator in classes:
-        grouped.setdefault(accelerator.spec.resource_name, []).append(accelerator)
+        for resource in _resources(accelerator.spec, names):
+            grouped.setdefault(resource, []).append(accelerator)
     return {resource: tuple(group) for resource, group in grouped.items()}
+
+
+def _resources(spec: AcceleratorClassSpec, published: Iterable[str]) -> list[str]:
+    own = [spec.resource_name or spec.resource_name_pattern or ""]
+    if spec.resource_name_pattern is not None:
+        own.extend(name for name in published if _is_own(spec, name))
+    return list(dict.fromkeys([*own, *(m.resource_name for m in spec.match if m.resource_name)]))

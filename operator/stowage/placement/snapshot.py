@@ -72,11 +72,13 @@ class Pool:
     shared: bool = False
     cost_per_hour: Decimal | None = None
     provision: Provision | None = None
+    published: str = ""
+    """What the pool's nodes publish the devices as. Empty: the class's own resource name."""
 
     @property
     def resource(self) -> str:
         """The extended resource of the device plugin, or ``cpu``."""
-        return self.accelerator_class.spec.resource_name
+        return self.published or self.accelerator_class.spec.resource_name or ""
 
     @property
     def is_cpu(self) -> bool:

@@ -86,7 +86,8 @@ def discover(
                 f"{declaration.spec.accelerator_class!r} doesn't exist"
             )
             continue
-        if declaration.spec.provisionable and declared_resource(declaration, accelerator_class) is None:
+        unnamed = declared_resource(declaration, accelerator_class) is None
+        if declaration.spec.provisionable and unnamed and len(_meant(pools, declaration)) != 1:
             problems.append(
                 f"AcceleratorPool {declaration.name}: {accelerator_class.name} is published under a name that"
                 " differs from node to node; write provisionable.resourceName"
@@ -211,12 +212,8 @@ def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: Accel
     A declaration never renames a pool or moves its keys: a price must not restart a pod.
     """
     spec = declaration.spec
-    wanted = spec.node_selector.items()
     price = Decimal(spec.cost_per_hour) if spec.cost_per_hour is not None else None
-    meant = [
-        p for p in pools
-        if p.accelerator_class.name == accelerator.name and all(p.labels.get(k) == v for k, v in wanted)
-    ]  # fmt: skip
+    meant = _meant(pools, declaration)
     resource = meant[0].resource if len(meant) == 1 else declared_resource(declaration, accelerator)
     provision = _provision(declaration, resource, accelerator, sum(len(p.nodes) for p in meant))
     changed = {
@@ -232,6 +229,14 @@ def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: Accel
     if provision is not None and len(meant) != 1:
         result.append(_empty_pool(declaration, accelerator, price, provision))
     return result
+
+
+def _meant(pools: Iterable[Pool], declaration: AcceleratorPool) -> list[Pool]:
+    """The pools of nodes that are there and that the declaration speaks of."""
+    name, wanted = declaration.spec.accelerator_class, declaration.spec.node_selector.items()
+    return [
+        p for p in pools if p.accelerator_class.name == name and all(p.labels.get(k) == v for k, v in wanted)
+    ]
 
 
 def _provision(

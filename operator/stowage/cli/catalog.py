@@ -50,10 +50,10 @@ def catalog(
 
 
 def _table() -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from stowage.catalog import load_catalog
+    from stowage.cli.console import console
 
     classes = Table("CLASS", "TYPE", "VENDOR", "RESOURCE", "MEMORY", "NATIVE PRECISIONS", box=None)
     for one in load_catalog().classes.values():
@@ -70,7 +70,7 @@ def _table() -> None:
             " ".join(p.name for p in spec_.protocols),
             " ".join(s.name for s in spec_.supports),
         )
-    console = Console()
-    console.print(classes)
-    console.print()
-    console.print(runtimes)
+    out = console()
+    out.print(classes)
+    out.print()
+    out.print(runtimes)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stowage import __version__
-from stowage.cli import catalog, crds, operator
+from stowage.cli import catalog, crds, explain, operator, plan, pools
 
 app = typer.Typer(
     name="stowage",
@@ -18,6 +18,9 @@ app = typer.Typer(
 )
 app.add_typer(operator.app, name="operator")
 app.add_typer(crds.app, name="crds")
+app.command("plan")(plan.plan)
+app.command("explain")(explain.explain)
+app.command("pools")(pools.pools)
 app.command("catalog")(catalog.catalog)
 
 

@@ -47,15 +47,19 @@ class Candidate:
     @property
     def replica_cost(self) -> Decimal | None:
         """Cost of one replica per hour: its share of the node's devices."""
-        if self.pool.cost_per_hour is None or self.pool.devices_per_node < 1:
-            return None
-        return self.pool.cost_per_hour * self.devices / self.pool.devices_per_node
+        return self.cost_of(1)
 
     @property
     def total_cost(self) -> Decimal | None:
         """Cost of all wanted replicas per hour."""
-        cost = self.replica_cost
-        return None if cost is None else cost * self.replicas
+        return self.cost_of(self.replicas)
+
+    def cost_of(self, replicas: int) -> Decimal | None:
+        """Cost of so many replicas per hour; None where no price is known. Divided last, so that a third
+        of a node three times is the node's price."""
+        if self.pool.cost_per_hour is None or self.pool.devices_per_node < 1:
+            return None
+        return self.pool.cost_per_hour * self.devices * replicas / self.pool.devices_per_node
 
 
 def supports_for(runtime: InferenceRuntime, pool: Pool) -> Support | None:
@@ -88,18 +92,17 @@ def fit_of(candidate: Candidate, devices: int) -> Fit:
     """The candidate's fit over so many devices, in their own memory or in the node's."""
     model, pool = candidate.demand.workload.spec.model, candidate.pool
     if pool.is_cpu or pool.device_memory is None:
-        return fit_host(model, candidate.variant, pool.node_memory)
+        return fit_host(model, candidate.variant, devices, pool.node_memory)
     return fit(model, candidate.variant, devices, pool.device_memory)
 
 
 def least_fit(candidate: Candidate) -> Fit | None:
-    """The fit with the least devices; where none fits, that with the most."""
+    """The fit with the least devices that a node has; where none fits, that with the most of them, and
+    where a node has too few for any, that with the least."""
     counts = device_counts(candidate)
-    fits = [fit_of(candidate, c) for c in counts]
-    for count, found in zip(counts, fits, strict=True):
-        if found.fits:
-            return Fit(count, found.needed, found.usable)
-    return Fit(counts[-1], fits[-1].needed, fits[-1].usable) if fits else None
+    on_node = [c for c in counts if c <= candidate.pool.devices_per_node]
+    fits = [fit_of(candidate, c) for c in on_node or counts[:1]]
+    return next((f for f in fits if f.fits), fits[-1] if fits else None)
 
 
 def wanted_replicas(demand: Demand, one: Estimate) -> int:
@@ -134,9 +137,13 @@ def enumerate_candidates(snapshot: Snapshot, demand: Demand) -> Iterator[Candida
                 yield Candidate(demand, variant, runtime, support, pool, tier, devices=0)
 
 
-def measure(candidate: Candidate) -> Candidate:
-    """Adds devices, fit, estimate, requests and replicas to a candidate that can run at all."""
-    found = least_fit(candidate)
+def measure(candidate: Candidate, devices: int | None = None) -> Candidate:
+    """Adds devices, fit, estimate, requests and replicas to a candidate that can run at all.
+
+    Args:
+        devices: as many as a current placement has, instead of the least that fit.
+    """
+    found = least_fit(candidate) if devices is None else fit_of(candidate, devices)
     if found is None:
         return candidate
     workload, pool = candidate.demand.workload, candidate.pool

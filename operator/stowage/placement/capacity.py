@@ -8,6 +8,9 @@ from enum import IntEnum
 
 from stowage.placement.snapshot import NONE, Amounts, Holding, Node, Pool, Snapshot
 
+PODS = 110
+"""Pods that a node takes where it doesn't say: the kubelet's default."""
+
 
 class Room(IntEnum):
     """Where a candidate's replicas would go; smaller is better."""
@@ -26,13 +29,17 @@ class Capacity:
     provisionable: int
     usable_nodes: int
 
+    @property
+    def total(self) -> int:
+        return self.free + self.provisionable
+
     def room(self, wanted: int) -> Room:
         """Where ``wanted`` further replicas would go."""
         if self.free >= wanted:
             return Room.FREE
-        if self.free + self.provisionable >= wanted:
+        if self.total >= wanted:
             return Room.PROVISIONABLE
-        return Room.PARTIAL if self.free + self.provisionable > 0 else Room.FULL
+        return Room.PARTIAL if self.total > 0 else Room.FULL
 
 
 def tolerates(pool: Pool, node: Node, allowed: Iterable[str]) -> bool:
@@ -50,72 +57,99 @@ def usable(pool: Pool, node: Node, allowed: Iterable[str]) -> bool:
 def slots(free: Amounts, requests: Amounts) -> int:
     """How often a replica's requests fit into what is free."""
     count = min((free.get(r, 0) // n for r, n in requests.items() if n > 0), default=0)
-    return int(max(0, min(count, free.get("pods", 110))))
+    return int(max(0, min(count, free.get("pods", PODS))))
 
 
 class Ledger:
     """Free room by node, less bound pods and other deployments' reservations.
 
-    Made for one decision: what the demand itself holds without a pod is not counted against it.
+    Made for one decision: what the demand itself holds without a pod is not counted against it. A node
+    may be in several pools; its room is counted once.
     """
 
     def __init__(self, snapshot: Snapshot, owner: tuple[str, str], released: frozenset[str]) -> None:
         """``released``: names of the demand's own Deployments whose pods give way to it."""
-        self._snapshot = snapshot
-        self._owner = owner
-        self._released = released
-        self._free: dict[str, dict[str, dict[str, int]]] = {}
-        self._promised: dict[str, int] = {}
+        self._used = snapshot.used
+        self._free: dict[str, dict[str, int]] = {}
+        self._promised: dict[tuple[str, str], int] = {}
+        self._freed: dict[str, dict[str, int]] = {}
+        holdings = sorted(snapshot.holdings, key=lambda h: (h.owner, h.deployment))
+        for holding in holdings:
+            if holding.owner == owner and holding.deployment in released:
+                self._release(holding)
+        others = [h for h in holdings if h.owner != owner and h.reserved]
+        pools = {p.key: p for p in snapshot.pools} if others else {}
+        for holding in others:
+            if holding.pool in pools:
+                pool = pools[holding.pool]
+                self._reserve(pool, holding.requests, holding.reserved, _landing(pool, pools.values()))
 
-    def capacity(self, pool: Pool, requests: Amounts, allowed: tuple[str, ...]) -> Capacity:
+    def capacity(self, pool: Pool, requests: Amounts, allowed: Iterable[str]) -> Capacity:
         """The pool's slots for replicas of these requests."""
-        free = self._free_of(pool)
         names = [n for n in pool.nodes if usable(pool, n, allowed)]
         provisionable = 0
         if pool.provision is not None:
-            nodes = max(0, pool.provision.nodes - self._promised.get(pool.name, 0))
+            nodes = max(0, pool.provision.nodes - self._promised.get(pool.key, 0))
             provisionable = nodes * slots(pool.provision.shape, requests)
-        return Capacity(sum(slots(free[n.name], requests) for n in names), provisionable, len(names))
+        return Capacity(sum(slots(self._on(n), requests) for n in names), provisionable, len(names))
 
-    def _free_of(self, pool: Pool) -> dict[str, dict[str, int]]:
-        found = self._free.get(pool.name)
-        if found is None:
-            found = {n.name: self._node_free(n) for n in pool.nodes}
-            for holding in self._snapshot.holdings:
-                if holding.owner != self._owner and holding.pool == pool.name:
-                    self._promise(pool, holding, reserve(found, holding))
-            self._free[pool.name] = found
-        return found
+    def take(self, pool: Pool, requests: Amounts, count: int) -> None:
+        """Takes the room of replicas that this decision itself gives the pool."""
+        self._reserve(pool, requests, count, _by_name(pool.nodes))
 
-    def _promise(self, pool: Pool, holding: Holding, left: int) -> None:
-        """Counts the nodes to come that replicas without room on a node wait for."""
-        per_node = slots(pool.provision.shape, holding.requests) if pool.provision else 0
+    def _on(self, node: Node) -> dict[str, int]:
+        """What is free on the node; negative where more is used than there is."""
+        if node.name not in self._free:
+            used, freed = self._used.get(node.name, NONE), self._freed.get(node.name, NONE)
+            amounts = {"pods": PODS, **node.allocatable}
+            self._free[node.name] = {r: n - used.get(r, 0) + freed.get(r, 0) for r, n in amounts.items()}
+        return self._free[node.name]
+
+    def _release(self, holding: Holding) -> None:
+        for name in holding.bound:
+            freed = self._freed.setdefault(name, {})
+            for resource, amount in {**holding.requests, "pods": 1}.items():
+                freed[resource] = freed.get(resource, 0) + amount
+
+    def _reserve(self, pool: Pool, requests: Amounts, count: int, nodes: Iterable[Node]) -> None:
+        """Takes room for replicas that have no pod yet, node by node in the order given.
+
+        Nodes that take no new pods hold no reservation. Whether those with other taints do depends on
+        a policy that isn't known here; they come last. What no node has room for waits for nodes to come.
+        """
+        ready = [n for n in nodes if n.ready and not n.cordoned]
+        left = count
+        for node in (n for n in ready if tolerates(pool, n, ())):
+            left -= self._place(node, requests, left)
+        per_node = slots(pool.provision.shape, requests) if pool.provision else 0
         if left and per_node:
-            self._promised[pool.name] = self._promised.get(pool.name, 0) + -(-left // per_node)
+            self._promised[pool.key] = self._promised.get(pool.key, 0) + -(-left // per_node)
+        for node in (n for n in ready if not tolerates(pool, n, ())):
+            left -= self._place(node, requests, left)
 
-    def _node_free(self, node: Node) -> dict[str, int]:
-        used = self._snapshot.used.get(node.name, NONE)
-        free = {r: n - used.get(r, 0) for r, n in node.allocatable.items()}
-        for holding in self._snapshot.holdings:
-            if holding.deployment in self._released and holding.owner == self._owner:
-                for _ in range(holding.bound.count(node.name)):
-                    for resource, amount in holding.requests.items():
-                        free[resource] = free.get(resource, 0) + amount
-        return free
+    def _place(self, node: Node, requests: Amounts, most: int) -> int:
+        free = self._on(node)
+        taken = min(most, slots(free, requests))
+        for resource, amount in requests.items():
+            free[resource] = free.get(resource, 0) - amount * taken
+        free["pods"] -= taken
+        return taken
 
 
-def reserve(free: dict[str, dict[str, int]], holding: Holding) -> int:
-    """Takes the room of replicas that have no pod yet, node by node in order of name.
+def _landing(pool: Pool, pools: Iterable[Pool]) -> list[Node]:
+    """Nodes to which pods of the pool may go: its own, and others of the class with the pool's labels,
+    such as those that came for a pool that was declared before it had any."""
+    if pool.identified_by_keys:
+        return _by_name(pool.nodes)
+    others = [
+        n
+        for p in pools
+        if p.accelerator_class.name == pool.accelerator_class.name and p.key != pool.key
+        for n in p.nodes
+        if all(n.labels.get(k) == v for k, v in pool.keys)
+    ]
+    return _by_name(pool.nodes) + _by_name(others)
 
-    Returns how many of them no node has room for.
-    """
-    left = holding.reserved
-    for name in sorted(free):
-        taken = min(left, slots(free[name], holding.requests))
-        for resource, amount in holding.requests.items():
-            free[name][resource] = free[name].get(resource, 0) - amount * taken
-        free[name]["pods"] = free[name].get("pods", 110) - taken
-        left -= taken
-        if left == 0:
-            break
-    return left
+
+def _by_name(nodes: Iterable[Node]) -> list[Node]:
+    return sorted(nodes, key=lambda n: n.name)

@@ -7,6 +7,7 @@ that can, whether the deployment and the policy want it. All that fail are kept.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from stowage.api.quantity import gib, parse_duration
 from stowage.api.reasons import Code
@@ -196,7 +197,7 @@ def devices_per_node(c: Candidate) -> Reason | None:
 
 def quality(c: Candidate) -> Reason | None:
     least = c.demand.workload.spec.requirements.min_quality
-    if least is None or float(c.variant.quality) >= float(least):
+    if least is None or Decimal(c.variant.quality) >= Decimal(least):
         return None
     return Reason(
         Code.QUALITY_TOO_LOW, f"quality of {c.variant.name} is {c.variant.quality}, at least {least} is asked"
@@ -247,11 +248,14 @@ def budget(c: Candidate) -> Reason | None:
             Code.UNKNOWN_PRICE,
             f"no price of {c.pool.name} is known; create an AcceleratorPool with costPerHour",
         )
-    if cost <= float(most):
+    if cost <= Decimal(most):
         return None
-    return Reason(
-        Code.OVER_BUDGET, f"{c.replicas} replicas cost {cost:.2f} per hour, at most {most} is allowed"
-    )
+    return Reason(Code.OVER_BUDGET, f"{budget_text(c.replicas, cost)}, at most {most} is allowed")
+
+
+def budget_text(replicas: int, cost: Decimal) -> str:
+    """What replicas cost, in words."""
+    return f"{replicas} {'replica costs' if replicas == 1 else 'replicas cost'} {cost:.2f} per hour"
 
 
 RUNS: tuple[Check, ...] = (

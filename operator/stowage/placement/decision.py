@@ -18,6 +18,8 @@ class Chosen:
     replicas: int
     as_placed: Placement
     """The identity under which it runs: a current placement keeps its own."""
+    meanwhile: bool = False
+    """Whether it serves only while nodes of an earlier tier are being provisioned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,15 @@ from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.quantity import parse_bytes, parse_duration
 from stowage.api.variant import Profile, Variant
-from stowage.placement.fit import USABLE_SHARE, fixed_bytes, kv_bytes_per_token
+from stowage.placement.fit import BYTES, USABLE_SHARE, cache_shares, fixed_bytes, kv_bytes_per_token
 
 COMPUTE_EFFICIENCY = 0.5
 """Share of the peak that servers reach: our own, conservative figure."""
 BANDWIDTH_EFFICIENCY = 0.7
 """Share of the bandwidth that servers reach: our own, conservative figure."""
 MAX_BATCH = 256
+LEAST_GAIN = 1.001
+"""A larger batch is slower for each request; it is taken only for a gain that is more than rounding."""
 DEFAULT_INPUT_TOKENS = 512
 DEFAULT_OUTPUT_TOKENS = 128
 
@@ -50,7 +52,6 @@ class _Bounds:
     """Latency bounds in seconds; infinite where none is asked for."""
 
     latency: float
-    first: float
     each: float
 
 
@@ -119,10 +120,9 @@ def _machine(accelerator: AcceleratorClass, variant: Variant, devices: int) -> _
 def _bounds(workload: InferenceDeployment) -> _Bounds:
     latency = workload.spec.requirements.latency
     if latency is None:
-        return _Bounds(float("inf"), float("inf"), float("inf"))
+        return _Bounds(float("inf"), float("inf"))
     return _Bounds(
         _seconds(latency.request) or float("inf"),
-        _seconds(latency.time_to_first_token) or float("inf"),
         _seconds(latency.time_per_output_token) or float("inf"),
     )
 
@@ -144,7 +144,7 @@ def _language(
     inputs = load.input_tokens if load else DEFAULT_INPUT_TOKENS
     outputs = load.output_tokens if load else DEFAULT_OUTPUT_TOKENS
     weights = parse_bytes(variant.size)
-    parameters = model.parameters or int(weights / 2)
+    parameters = model.parameters or int(weights / BYTES[variant.weights])
     per_token = kv_bytes_per_token(model, variant)
     first = 2 * parameters * inputs / machine.operations
     fitting = MAX_BATCH
@@ -160,7 +160,7 @@ def _language(
         if batch > 1 and (step > bounds.each or first + outputs * step > bounds.latency):
             break
         rate = batch / (batch * first + outputs * step)
-        if best is None or rate > best[0]:
+        if best is None or rate > best[0] * LEAST_GAIN:
             best = (rate, batch, step)
         batch *= 2
     assert best is not None  # the first batch is always taken
@@ -177,8 +177,9 @@ def _language(
 
 
 def _cache_room(workload: InferenceDeployment, variant: Variant, devices: int, device_memory: int) -> float:
-    used = fixed_bytes(workload.spec.model, variant, devices)
-    return max(0.0, device_memory * USABLE_SHARE - used) * devices
+    model = workload.spec.model
+    used = fixed_bytes(model, variant, devices)
+    return max(0.0, device_memory * USABLE_SHARE - used) * cache_shares(model, devices)
 
 
 def _classic(workload: InferenceDeployment, variant: Variant, machine: _Machine) -> Estimate:
@@ -196,7 +197,7 @@ def _classic(workload: InferenceDeployment, variant: Variant, machine: _Machine)
         )
         if batch > 1 and time > bounds.latency:
             break
-        if best is None or batch / time > best[0] * 1.001:
+        if best is None or batch / time > best[0] * LEAST_GAIN:
             best = (batch / time, time)
         batch *= 2
     assert best is not None

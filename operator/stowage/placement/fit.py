@@ -39,8 +39,8 @@ class Fit:
 def kv_bytes_per_token(model: ModelInfo, variant: Variant) -> int:
     """Bytes of KV cache for one token of one sequence.
 
-    2 x layers x kv heads x head dimension x bytes per element (keys and values). The cache is at
-    least 8 bits wide unless the variant says otherwise. Source: KAITO's estimator.
+    2 x layers x kv heads x head dimension x bytes per element (keys and values). Source: KAITO's
+    estimator.
     """
     if model.attention is None:
         return 0
@@ -52,6 +52,12 @@ def kv_element_bytes(variant: Variant) -> float:
     """Bytes of one element of the KV cache: as the variant says, else 16 bits as servers default."""
     named = variant.quantization.kv_cache if variant.quantization else None
     return BYTES[named] if named else 4.0 if variant.activations == "fp32" else 2.0
+
+
+def cache_shares(model: ModelInfo, devices: int) -> int:
+    """Over how many devices the KV cache is spread: heads that are fewer than devices are copied.
+    Source: Shoeybi et al., "Megatron-LM", arXiv:1909.08053, section 3 (attention is split by heads)."""
+    return min(devices, model.attention.kv_heads) if model.attention else devices
 
 
 def fixed_bytes(model: ModelInfo, variant: Variant, devices: int) -> int:
@@ -74,12 +80,13 @@ def fit(model: ModelInfo, variant: Variant, devices: int, device_memory: int) ->
     The KV cache must hold at least one request of full context length.
     """
     context = model.attention.context_length if model.attention else 0
-    cache = kv_bytes_per_token(model, variant) * context // devices
+    cache = kv_bytes_per_token(model, variant) * context // cache_shares(model, devices)
     return Fit(devices, fixed_bytes(model, variant, devices) + cache, int(device_memory * USABLE_SHARE))
 
 
-def fit_host(model: ModelInfo, variant: Variant, node_memory: int) -> Fit:
-    """The same in the node's own memory, where CPUs and some small devices keep the model."""
+def fit_host(model: ModelInfo, variant: Variant, devices: int, node_memory: int) -> Fit:
+    """The same in the node's own memory, where CPUs and some small devices keep the model: once,
+    however many devices compute."""
     context = model.attention.context_length if model.attention else 0
     cache = kv_bytes_per_token(model, variant) * context
-    return Fit(1, fixed_bytes(model, variant, 1) + cache, node_memory)
+    return Fit(devices, fixed_bytes(model, variant, 1) + cache, node_memory)

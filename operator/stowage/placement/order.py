@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate
@@ -93,7 +94,7 @@ class Rank:
 
     Candidates that hold all wanted replicas come before those that hold only some, so that a later
     tier serves where an earlier one can't. Then tier, room (free before provisionable), the goal,
-    fewer devices, higher quality, names.
+    fewer devices, higher quality, the runtime's preference, names.
     """
 
     partial: bool
@@ -101,7 +102,8 @@ class Rank:
     room: int
     goal: Key
     devices: int
-    quality: float
+    quality: Decimal
+    preference: int
     name: str
 
 
@@ -114,7 +116,8 @@ def rank(candidate: Candidate, capacity: Capacity, wanted: int) -> Rank:
         room=int(room),
         goal=GOALS[candidate.demand.policy.spec.goal].key(candidate),
         devices=candidate.devices,
-        quality=-float(candidate.variant.quality),
+        quality=-Decimal(candidate.variant.quality),
+        preference=-candidate.runtime.spec.preference,
         name=candidate.placement.id,
     )
 
@@ -143,5 +146,9 @@ def why_not(candidate: Candidate, own: Rank, best: Candidate, winning: Rank) -> 
         return Reason(
             Code.NOT_BEST,
             f"quality {candidate.variant.quality}, the chosen one has {best.variant.quality}",
+        )
+    if own.preference != winning.preference:
+        return Reason(
+            Code.NOT_BEST, f"equal, and {best.runtime.name} is preferred to {candidate.runtime.name}"
         )
     return Reason(Code.NOT_BEST, "equal, and its name comes later")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stowage.api.quantity import gib
 from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate
+from stowage.placement.checks import budget_text
 from stowage.placement.decision import Verdict
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Snapshot
@@ -30,14 +31,23 @@ def devices_text(candidate: Candidate) -> str:
     return f"{count} core of {name}" if count == 1 else f"{count} cores of {name}"
 
 
-def outcome(wanted: int, placed: int, best: Candidate) -> Reason:
-    """The outcome where something was chosen."""
+def outcome(wanted: int, placed: int, best: Candidate, affordable: int | None = None) -> Reason:
+    """The outcome where something was chosen.
+
+    Args:
+        affordable: replicas that the budget allows; None where no budget is set.
+    """
     if wanted == 0:
         return Reason(Code.SCALED_TO_ZERO, "no replicas are wanted")
     if placed >= wanted:
-        unit = "replica" if wanted == 1 else "replicas"
-        where = f"{devices_text(best)} each, pool {best.pool.name}"
-        return Reason(Code.PLACED, f"{wanted} {unit} on {where}")
+        many = f"{wanted} replicas on {devices_text(best)} each"
+        text = many if wanted > 1 else f"1 replica on {devices_text(best)}"
+        return Reason(Code.PLACED, f"{text}, pool {best.pool.name}")
+    cost = best.cost_of(wanted)
+    if affordable is not None and affordable <= placed and cost is not None:
+        most = best.demand.workload.spec.requirements.max_cost_per_hour
+        limit = f"{budget_text(wanted, cost)}, at most {most} is allowed"
+        return Reason(Code.PARTIALLY_PLACED, f"{placed} of {wanted} replicas are placed: {limit}")
     return Reason(
         Code.PARTIALLY_PLACED, f"{placed} of {wanted} replicas have room; each needs {room_text(best)}"
     )

@@ -10,6 +10,13 @@ from decimal import Decimal
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.accelerator_pool import AcceleratorPool
 from stowage.api.quantity import GIB, parse_bytes, parse_millis
+from stowage.placement.pool_labels import (
+    ARCHITECTURE,
+    INSTANCE_TYPE,
+    capacity_type,
+    named_by_label,
+    with_resource,
+)
 from stowage.placement.recognition import (
     Recognised,
     classes_by_resource,
@@ -17,28 +24,6 @@ from stowage.placement.recognition import (
     recognise,
 )
 from stowage.placement.snapshot import Node, Pool, Provision
-
-INSTANCE_TYPE = "node.kubernetes.io/instance-type"
-ARCHITECTURE = "kubernetes.io/arch"
-
-POOL_LABELS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("cloud.google.com/gke-nodepool", ()),
-    ("karpenter.sh/nodepool", (INSTANCE_TYPE, "karpenter.sh/capacity-type")),
-    ("eks.amazonaws.com/nodegroup", (INSTANCE_TYPE,)),
-    ("kubernetes.azure.com/agentpool", ()),
-    ("agentpool", ()),
-)
-"""The label that names a pool, and the labels that part it where a provider's pool may mix shapes.
-A GKE or AKS pool has one machine type by construction; a Karpenter NodePool may have many."""
-
-CAPACITY_LABELS: tuple[tuple[str, Mapping[str, str]], ...] = (
-    ("karpenter.sh/capacity-type", {"spot": "spot", "on-demand": "on-demand", "reserved": "reserved"}),
-    ("eks.amazonaws.com/capacityType", {"SPOT": "spot", "CAPACITY_BLOCK": "reserved"}),
-    ("cloud.google.com/gke-spot", {"true": "spot"}),
-    ("cloud.google.com/gke-preemptible", {"true": "spot"}),
-    ("kubernetes.azure.com/scalesetpriority", {"spot": "spot"}),
-)
-"""Labels that say how a node was bought. Nothing said: on-demand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,56 +97,50 @@ def _problems(node: Node, found: Recognised) -> list[str]:
 def _identify(node: Node, accelerator: AcceleratorClass, resource: str) -> _Identity:
     """The pool's name and keys. They depend on the node alone, so that a name never changes because
     of other nodes."""
-    shared = _is_shared(node.labels, accelerator)
     extra = [(k, node.labels[k]) for k in accelerator.spec.pool_labels if k in node.labels]
-    named = _named_by_label(node.labels)
-    if named is not None:
-        name, keys = named
-        identified = True
-    else:
-        devices = node.capacity.get(resource, 0)
-        count = devices // 1000 if accelerator.spec.type == "CPU" else devices
-        instance_type = node.labels.get(INSTANCE_TYPE)
-        name = instance_type or f"{accelerator.name}-{count}x"
-        keys = [(INSTANCE_TYPE, instance_type)] if instance_type else []
-        identified = False
-    if shared and accelerator.spec.sharing is not None:
-        label = accelerator.spec.sharing.strategy_label
-        name, keys = f"{name}.shared", [*keys, (label, node.labels[label])]
-    name = _with_resource(name, accelerator, resource)
-    return _Identity(name, tuple(dict.fromkeys([*keys, *extra])), identified, resource)
+    named = named_by_label(node.labels)
+    name, keys = named or _named_by_shape(node, accelerator, resource)
+    # What the provider sets itself is one value for the whole of its pool, and the pool's name implies it.
+    provider = keys[0][0].partition("/")[0] if named else None
+    parts = [name, *(v for k, v in extra if v and k.partition("/")[0] != provider)]
+    if _is_shared(node.labels, accelerator) and accelerator.spec.sharing is not None:
+        sharing = accelerator.spec.sharing
+        label = sharing.strategy_label if sharing.strategy_label in node.labels else sharing.replicas_label
+        parts.append("shared")
+        keys = [*keys, *([(label, node.labels[label])] if label else [])]
+    name = with_resource(".".join(parts), accelerator, resource)
+    return _Identity(name, tuple(dict.fromkeys([*keys, *extra])), named is not None, resource)
 
 
-def _with_resource(name: str, accelerator: AcceleratorClass, resource: str) -> str:
-    """The pool's name, which implies what its pods request."""
-    if resource == accelerator.spec.resource_name:
-        return name
-    return f"{name}.{resource.rpartition('/')[2]}"
+def _named_by_shape(
+    node: Node, accelerator: AcceleratorClass, resource: str
+) -> tuple[str, list[tuple[str, str]]]:
+    """Where no provider names a pool: instance type, class, devices and, unless amd64, architecture.
 
-
-def _named_by_label(labels: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]] | None:
-    for label, parting in POOL_LABELS:
-        if label in labels and all(p in labels for p in parting):
-            keys = [(k, labels[k]) for k in (label, *parting)]
-            return ".".join(v for _, v in keys), keys
-    return None
+    The instance type alone says little: some distributions give every node the same.
+    """
+    devices = node.capacity.get(resource, 0)
+    count = devices // 1000 if accelerator.spec.type == "CPU" else devices
+    instance_type, architecture = node.labels.get(INSTANCE_TYPE), node.labels.get(ARCHITECTURE, "")
+    parts = [
+        instance_type or "",
+        f"{accelerator.name}-{count}x",
+        "" if architecture == "amd64" else architecture,
+    ]
+    keys = [(k, node.labels[k]) for k in (INSTANCE_TYPE, ARCHITECTURE) if node.labels.get(k)]
+    return ".".join(p for p in parts if p), keys
 
 
 def _is_shared(labels: Mapping[str, str], accelerator: AcceleratorClass) -> bool:
+    """Whether a strategy says so or, where no strategy is named, a number of shares above one."""
     sharing = accelerator.spec.sharing
     if sharing is None:
         return False
     strategy = labels.get(sharing.strategy_label)
-    return strategy is not None and strategy not in sharing.exclusive_values
-
-
-def _capacity_type(labels: Mapping[str, str]) -> str:
-    if "cloud.google.com/reservation-name" in labels:
-        return "reserved"
-    for label, values in CAPACITY_LABELS:
-        if labels.get(label) in values:
-            return values[labels[label]]
-    return "on-demand"
+    if strategy is not None:
+        return strategy not in sharing.exclusive_values
+    shares = labels.get(sharing.replicas_label, "") if sharing.replicas_label else ""
+    return shares.isdigit() and int(shares) > 1
 
 
 def _pool(identity: _Identity, accelerator: AcceleratorClass, nodes: list[Node]) -> Pool:
@@ -169,7 +148,6 @@ def _pool(identity: _Identity, accelerator: AcceleratorClass, nodes: list[Node])
     common = dict(first.labels)
     for node in nodes[1:]:
         common = {k: v for k, v in common.items() if node.labels.get(k) == v}
-    devices = max(n.capacity.get(identity.resource, 0) for n in nodes)
     topology = accelerator.spec.topology_label
     return Pool(
         name=identity.name,
@@ -177,16 +155,23 @@ def _pool(identity: _Identity, accelerator: AcceleratorClass, nodes: list[Node])
         nodes=tuple(nodes),
         keys=identity.keys,
         identified_by_keys=identity.identified_by_keys,
-        capacity_type=_capacity_type(common),
+        capacity_type=capacity_type(common),
         architecture=common.get(ARCHITECTURE, "amd64"),
-        devices_per_node=devices // 1000 if accelerator.spec.type == "CPU" else devices,
+        devices_per_node=_devices_per_node(accelerator, identity.resource, nodes),
         device_memory=_device_memory(accelerator, nodes),
         node_memory=max(n.allocatable.get("memory", 0) for n in nodes),
         labels=common,
         topology=common.get(topology, "") if topology else "",
         shared=_is_shared(common, accelerator),
-        published=identity.resource,
+        published="" if identity.resource == accelerator.spec.resource_name else identity.resource,
     )
+
+
+def _devices_per_node(accelerator: AcceleratorClass, resource: str, nodes: list[Node]) -> int:
+    """Devices of the largest node; of a CPU the cores that pods can have, since no replica has more."""
+    if accelerator.spec.type == "CPU":
+        return max(n.allocatable.get("cpu", 0) for n in nodes) // 1000
+    return max(n.capacity.get(resource, 0) for n in nodes)
 
 
 def _device_memory(accelerator: AcceleratorClass, nodes: list[Node]) -> int | None:
@@ -209,7 +194,8 @@ def _device_memory(accelerator: AcceleratorClass, nodes: list[Node]) -> int | No
 def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: AcceleratorClass) -> list[Pool]:
     """Prices the pools that a declaration means and adds what an autoscaler can bring.
 
-    A declaration never renames a pool or moves its keys: a price must not restart a pod.
+    A declaration never renames a pool or moves its keys: a price must not restart a pod. So a declared
+    pool whose labels don't give the name that its nodes will have stays beside theirs once they come.
     """
     spec = declaration.spec
     price = Decimal(spec.cost_per_hour) if spec.cost_per_hour is not None else None
@@ -226,9 +212,10 @@ def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: Accel
         for p in meant
     }
     result = [changed.get(id(p), p) for p in pools]
-    if provision is not None and len(meant) != 1:
-        result.append(_empty_pool(declaration, accelerator, price, provision))
-    return result
+    if spec.provisionable is None or (len(meant) == 1 and named_by_label(spec.node_selector)):
+        return result
+    empty = _empty_pool(declaration, accelerator, price, provision if len(meant) != 1 else None)
+    return result if any(p.key == empty.key for p in result) else [*result, empty]
 
 
 def _meant(pools: Iterable[Pool], declaration: AcceleratorPool) -> list[Pool]:
@@ -261,20 +248,20 @@ def _empty_pool(
     declaration: AcceleratorPool,
     accelerator: AcceleratorClass,
     price: Decimal | None,
-    provision: Provision,
+    provision: Provision | None,
 ) -> Pool:
     spec = declaration.spec
-    named = _named_by_label(spec.node_selector)
+    named = named_by_label(spec.node_selector)
     what = spec.provisionable
     topology = accelerator.spec.topology_label
     resource = declared_resource(declaration, accelerator) or ""
     return Pool(
-        name=_with_resource(named[0] if named else declaration.name, accelerator, resource),
+        name=with_resource(named[0] if named else declaration.name, accelerator, resource),
         accelerator_class=accelerator,
         nodes=(),
         keys=tuple(sorted(spec.node_selector.items())),
         identified_by_keys=named is not None,
-        capacity_type=spec.capacity_type or _capacity_type(spec.node_selector),
+        capacity_type=spec.capacity_type or capacity_type(spec.node_selector),
         architecture=what.architecture if what else "amd64",
         devices_per_node=what.devices_per_node if what else 0,
         device_memory=parse_bytes(accelerator.spec.memory) if accelerator.spec.memory else None,
@@ -283,7 +270,7 @@ def _empty_pool(
         topology=spec.node_selector.get(topology, "") if topology else "",
         cost_per_hour=price,
         provision=provision,
-        published=resource,
+        published="" if resource == accelerator.spec.resource_name else resource,
     )
 
 

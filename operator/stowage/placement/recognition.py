@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from stowage.api.accelerator_class import AcceleratorClass, AcceleratorClassSpec, NodeMatch
 from stowage.api.accelerator_pool import AcceleratorPool
@@ -81,18 +82,17 @@ def _strength(match: NodeMatch) -> int:
     return len(match.match_labels) + len(match.match_expressions)
 
 
-def recognise(node: Node, by_resource: Mapping[str, tuple[AcceleratorClass, ...]]) -> Recognised:
+def recognise(node: Node, by_resource: ResourceIndex) -> Recognised:
     """The classes of a node's devices.
 
-    A node with an accelerator is no CPU pool: it would strand its devices.
+    A node with an accelerator is no CPU pool: it would strand its devices. That holds for devices that
+    nobody knows or that aren't published yet, too.
     """
     found: list[AcceleratorClass] = []
     resources: list[str] = []
     ambiguous: list[tuple[str, tuple[str, ...]]] = []
     unknown: list[str] = []
-    for resource in sorted(by_resource):
-        if resource == "cpu" or node.capacity.get(resource, 0) < 1:
-            continue
+    for resource in sorted(r for r, n in node.capacity.items() if n > 0 and r != "cpu" and r in by_resource):
         best = _strongest(by_resource[resource], node.labels, resource)
         if len(best) == 1:
             found.append(best[0])
@@ -102,6 +102,8 @@ def recognise(node: Node, by_resource: Mapping[str, tuple[AcceleratorClass, ...]
         else:
             unknown.append(resource)
     if not (found or ambiguous or unknown):
+        unknown = _strangers(node, by_resource)
+    if not (found or ambiguous or unknown or _has_accelerator(node, by_resource)):
         best = _strongest(by_resource.get("cpu", ()), node.labels, "cpu")
         if len(best) == 1:
             found.append(best[0])
@@ -109,6 +111,23 @@ def recognise(node: Node, by_resource: Mapping[str, tuple[AcceleratorClass, ...]
         elif best:
             ambiguous.append(("cpu", tuple(c.name for c in best)))
     return Recognised(tuple(found), tuple(ambiguous), tuple(unknown), tuple(resources))
+
+
+def _strangers(node: Node, by_resource: ResourceIndex) -> list[str]:
+    """Devices of known makers under names that no class has, such as partitions of a GPU."""
+    return sorted(
+        r
+        for r, n in node.capacity.items()
+        if "/" in r and n > 0 and r.partition("/")[0] in by_resource.domains
+    )
+
+
+def _has_accelerator(node: Node, by_resource: ResourceIndex) -> bool:
+    """Whether the node has an accelerator that isn't published: its plugin hasn't started, or counts 0."""
+    if any(r in by_resource and r != "cpu" for r in node.capacity):
+        return True
+    pairs = ((key, value) for label in node.labels.items() for key, value in (label, (label[0], None)))
+    return any(_holds(m, node.labels) for pair in pairs for m in by_resource.anchored.get(pair, ()))
 
 
 def _strongest(
@@ -120,9 +139,42 @@ def _strongest(
     return sorted((c for s, c in known if s == top), key=lambda c: c.name)
 
 
-def classes_by_resource(
-    classes: Iterable[AcceleratorClass], published: Iterable[str] = ()
-) -> dict[str, tuple[AcceleratorClass, ...]]:
+class ResourceIndex(dict[str, tuple[AcceleratorClass, ...]]):
+    """Classes by the resource names that their device plugins publish."""
+
+    @cached_property
+    def domains(self) -> frozenset[str]:
+        """Domains of the names that classes give in full: a pattern's may be anybody's."""
+        specs = [c.spec for classes in self.values() for c in classes if c.spec.type != "CPU"]
+        names = {s.resource_name for s in specs} | {m.resource_name for s in specs for m in s.match}
+        return frozenset(name.partition("/")[0] for name in names if name)
+
+    @cached_property
+    def anchored(self) -> dict[tuple[str, str | None], list[NodeMatch]]:
+        """Devices' alternatives by a label that each asks for, with its value or with any (None): a node
+        of a large cluster is compared with few of them."""
+        found: dict[tuple[str, str | None], list[NodeMatch]] = {}
+        classes = {c.name: c for group in self.values() for c in group if c.spec.type != "CPU"}
+        for match in (m for c in classes.values() for m in c.spec.match):
+            for anchor in _anchors(match):
+                found.setdefault(anchor, []).append(match)
+        return found
+
+
+def _anchors(match: NodeMatch) -> list[tuple[str, str | None]]:
+    """One of the labels of which a node must have one, in all its values; empty where none is asked for."""
+    labels: list[tuple[str, str | None]] = list(match.match_labels.items())
+    if labels:
+        return labels[-1:]
+    for expression in match.match_expressions:
+        if expression.operator == "In":
+            return [(expression.key, value) for value in expression.values]
+        if expression.operator in ("Exists", "Gt", "Lt"):
+            return [(expression.key, None)]
+    return []
+
+
+def classes_by_resource(classes: Iterable[AcceleratorClass], published: Iterable[str] = ()) -> ResourceIndex:
     """Classes grouped by the resource names that their device plugins publish.
 
     Args:
@@ -134,7 +186,7 @@ def classes_by_resource(
     for accelerator in classes:
         for resource in _resources(accelerator.spec, names):
             grouped.setdefault(resource, []).append(accelerator)
-    return {resource: tuple(group) for resource, group in grouped.items()}
+    return ResourceIndex({resource: tuple(group) for resource, group in grouped.items()})
 
 
 def _resources(spec: AcceleratorClassSpec, published: Iterable[str]) -> list[str]:

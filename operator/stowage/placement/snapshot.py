@@ -76,6 +76,11 @@ class Pool:
     """What the pool's nodes publish the devices as. Empty: the class's own resource name."""
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Name and class: what identifies a pool. A node with two kinds of device is in two pools."""
+        return self.name, self.accelerator_class.name
+
+    @property
     def resource(self) -> str:
         """The extended resource of the device plugin, or ``cpu``."""
         return self.published or self.accelerator_class.spec.resource_name or ""
@@ -117,8 +122,9 @@ class Holding:
     bound: tuple[str, ...] = ()
 
     @property
-    def pool(self) -> str:
-        return self.placement.pool
+    def pool(self) -> tuple[str, str]:
+        """The pool's key."""
+        return self.placement.pool, self.placement.accelerator_class
 
     @property
     def reserved(self) -> int:

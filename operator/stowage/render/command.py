@@ -10,6 +10,18 @@ from stowage.api.inference_runtime import InferenceRuntime, Support, VariantArgu
 from stowage.api.variant import Variant
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
+_VLLM = {"--reasoning-parser"}
+_LLAMA_CPP = (
+    {"--api-key", "--ui", "--webui", "-n"}
+    | {"-cb", "-cl", "-cmoe", "-ctk", "-ctkd", "-ctv", "-ctvd"}
+    | {"-mg", "-mm", "-mmdev", "-mmu"}
+    | {"-tb", "-tbd", "-td", "-to", "-ts"}
+)
+_WHOLE_FLAGS = frozenset(_VLLM | _LLAMA_CPP)
+"""Flags of the catalog's servers that only begin like a reserved one: a whole flag is never an abbreviation.
+
+Sources: vllm-project/vllm vllm/engine/arg_utils.py; ggml-org/llama.cpp tools/server/README.md.
+"""
 PLACEHOLDERS = frozenset({"modelPath", "modelName", "devices", "contextLength"})
 
 
@@ -78,12 +90,12 @@ def _flag(argument: str) -> str:
 def _means(given: str, reserved: str) -> bool:
     """Whether a flag stands for a reserved one.
 
-    argparse takes any beginning of a long flag for the flag (``--trust`` for ``--trust-remote-code``) and
-    a value glued to a short one (``-qfp8``). What only begins like a reserved flag is refused too: that
-    is safe, and the error names it.
+    argparse takes any beginning of a flag for the flag (``--trust`` for ``--trust-remote-code``, ``-t`` for
+    ``-tp``), getopt_long does so for long ones, and both take a value glued to a short one (``-qfp8``).
+    What isn't known to be a flag of its own and begins like that is refused too: that is safe, and the
+    error names it.
     """
-    if reserved.startswith("--"):
-        return len(given) > len("--") and reserved.startswith(given)
-    return given == reserved or (
-        len(reserved) == len("-x") and re.match(rf"{reserved}[^-]", given) is not None
-    )
+    if given == reserved or given in ("-", "--") or given in _WHOLE_FLAGS:
+        return given == reserved
+    glued = len(reserved) == len("-x") and not given.startswith("--") and given.startswith(reserved)
+    return glued or reserved.startswith(given)

@@ -12,6 +12,7 @@ from typing import Literal
 from stowage.api.meta import Condition
 from stowage.api.reasons import Code
 from stowage.placement.reasons import Reason
+from stowage.render.names import clip
 
 STALLS = frozenset(
     {
@@ -29,8 +30,11 @@ STALLS = frozenset(
 )
 """Outcomes that only a person or a change of the cluster's objects can mend."""
 COMPLETE = frozenset({Code.PLACED, Code.SCALED_TO_ZERO})
+MESSAGE_LENGTH = 1024
 
 Status = Literal["True", "False", "Unknown"]
+Found = tuple[tuple[str, Status, Reason], ...]
+"""Type, status and reason of each condition."""
 
 
 def conditions(
@@ -53,10 +57,39 @@ def conditions(
         ready: ready replicas of what was decided.
         serving: all ready replicas, those that drain included.
     """
+    before = {c.type: c for c in previous}
+    if problem is not None and problem.code == Code.PAUSED:
+        found = _frozen(before.get("Placed"), problem, complete=ready >= wanted, serving=serving)
+    else:
+        found = _found(outcome, problem, wanted=wanted, ready=ready, draining=draining, serving=serving)
+    return [_condition(before.get(kind), kind, truth, why, generation, now) for kind, truth, why in found]
+
+
+def _frozen(placed: Condition | None, paused: Reason, *, complete: bool, serving: int) -> Found:
+    """A paused object: nothing is under way, so it must not keep a pipeline waiting. What serves counts."""
+    state = Reason(paused.code, _goes_on(paused.message, serving))
+    return (
+        ("Ready", _truth(complete), state),
+        ("Placed", placed.status if placed is not None else "Unknown", paused),
+        ("Reconciling", "False", paused),
+        ("Stalled", "False", paused),
+    )
+
+
+def _found(
+    outcome: Reason | None,
+    problem: Reason | None,
+    *,
+    wanted: int,
+    ready: int,
+    draining: bool,
+    serving: int,
+) -> Found:
     placed = problem if problem is not None and outcome is None else outcome
     placed = placed or Reason(Code.NOT_PLACED, "nothing was decided yet")
     trouble = problem or (placed if placed.code not in COMPLETE else None)
-    if trouble is None and ready >= wanted and not draining:
+    settled = trouble is None and ready >= wanted and not draining
+    if settled:
         state = Reason(Code.SERVING, f"{ready} of {wanted} replicas serve")
     elif trouble is not None:
         state = Reason(trouble.code, _goes_on(trouble.message, serving))
@@ -65,23 +98,20 @@ def conditions(
     else:
         state = Reason(Code.STARTING, f"{ready} of {wanted} replicas are ready")
     stalled = trouble is not None and trouble.code in STALLS
-    settled = state.code == Code.SERVING
     progress = Reason(Code.SETTLED, "nothing is under way")
-    found = (
+    return (
         ("Ready", _truth(settled), state),
         ("Placed", _truth(placed.code in COMPLETE), placed),
         ("Reconciling", _truth(not settled and not stalled), progress if settled or stalled else state),
         ("Stalled", _truth(stalled), trouble if stalled and trouble else progress),
     )
-    before = {c.type: c for c in previous}
-    return [_condition(before.get(kind), kind, truth, why, generation, now) for kind, truth, why in found]
 
 
 def _goes_on(message: str, serving: int) -> str:
     if serving == 0:
         return message
-    unit = "replica goes" if serving == 1 else "replicas go"
-    return f"{message}; {serving} {unit} on serving"
+    tail = f"; {serving} {'replica goes' if serving == 1 else 'replicas go'} on serving"
+    return clip(message, MESSAGE_LENGTH - len(tail)) + tail
 
 
 def _truth(value: bool) -> Status:
@@ -96,7 +126,7 @@ def _condition(
         type=kind,
         status=truth,
         reason=why.code.value,
-        message=why.message[:1024],
+        message=clip(why.message, MESSAGE_LENGTH),
         last_transition_time=now if changed or before is None else before.last_transition_time,
         observed_generation=generation,
     )

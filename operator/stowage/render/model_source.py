@@ -9,6 +9,8 @@ from stowage.render.names import Object
 
 MODEL_ROOT = "/models"
 MODEL_VOLUME = "model"
+FILE_FORMATS = (".gguf", ".onnx", ".xml")
+"""Endings of models that are a file. Servers tell them by the ending, and some need the files beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ def model_source(variant: Variant) -> ModelSource:
     """The source of a variant, mounted at ``/models/<variant>``.
 
     ``pvc://claim/path`` is a volume, ``oci://reference`` an image volume; with ``hf://`` the server
-    fetches by itself into an empty folder there.
+    fetches by itself into an empty folder there. Of a file of a volume, its folder is mounted.
 
     Raises:
         ValueError: the scheme is none of these; the checks refuse it before anything is rendered.
@@ -35,10 +37,11 @@ def model_source(variant: Variant) -> ModelSource:
     mount: Object = {"name": MODEL_VOLUME, "mountPath": place, "readOnly": True}
     if scheme == "pvc":
         claim, _, path = rest.partition("/")
+        folder, file = _split(path.strip("/"))
         volume = {"persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
-        if path.strip("/"):
-            mount["subPath"] = path.strip("/")
-        return ModelSource(place, {"name": MODEL_VOLUME, **volume}, mount)
+        if folder:
+            mount["subPath"] = folder
+        return ModelSource(f"{place}/{file}" if file else place, {"name": MODEL_VOLUME, **volume}, mount)
     if scheme == "oci":
         image = {"image": {"reference": rest, "pullPolicy": "IfNotPresent"}}
         return ModelSource(place, {"name": MODEL_VOLUME, **image}, mount)
@@ -47,3 +50,11 @@ def model_source(variant: Variant) -> ModelSource:
         home = [{"name": "HF_HOME", "value": place}]
         return ModelSource(rest, {"name": MODEL_VOLUME, "emptyDir": {}}, mount, home)
     raise ValueError(f"variant {variant.name}: nothing can fetch {scheme}://")
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Folder and file; no file where the path is a folder."""
+    if not path.lower().endswith(FILE_FORMATS):
+        return path, ""
+    folder, _, file = path.rpartition("/")
+    return folder, file

@@ -9,7 +9,7 @@ from typing import Any
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_runtime import InferenceRuntime
-from stowage.api.meta import API_VERSION, GROUP
+from stowage.api.meta import API_VERSION, GROUP, Model
 from stowage.placement.snapshot import Placement
 
 FIELD_MANAGER = "stowage"
@@ -54,7 +54,7 @@ def deployment_name(workload: InferenceDeployment, placement: Placement) -> str:
 
 def runtime_revision(runtime: InferenceRuntime) -> str:
     """Eight characters that change whenever the runtime's spec does."""
-    return _digest(json.dumps(runtime.spec.to_wire(), sort_keys=True))
+    return _digest(json.dumps(_said(runtime.spec), sort_keys=True))
 
 
 def spec_hash(workload: InferenceDeployment) -> str:
@@ -63,13 +63,24 @@ def spec_hash(workload: InferenceDeployment) -> str:
     Replicas, policy, requirements and disruption are no part of a pod.
     """
     spec = workload.spec
-    parts = [spec.model.to_wire(), [v.to_wire() for v in spec.variants], spec.template.to_wire()]
-    return _digest(json.dumps(parts, sort_keys=True))
+    parts = [_said(spec.model), [_said(v) for v in spec.variants], _said(spec.template)]
+    return _digest(json.dumps([*parts, spec.priority_class_name], sort_keys=True))
+
+
+def _said(model: Model) -> Object:
+    """What an object says beyond defaults. A field that a later version adds, with a default, must not
+    look like an edit: that would restart every model server."""
+    return model.model_dump(by_alias=True, exclude_defaults=True, mode="json")
 
 
 def template_hash(template: Object) -> str:
     """Eight characters that change with anything in a rendered pod template."""
     return _digest(json.dumps(template, sort_keys=True))
+
+
+def clip(text: str, length: int) -> str:
+    """The text in at most so many characters; what is cut off is shown by an ellipsis."""
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 def owner_labels(workload: InferenceDeployment) -> dict[str, str]:

@@ -19,7 +19,7 @@ def pin(rendered: Object, live: Mapping[str, Any], *, automatic: bool) -> Object
     """What to apply: the rendered Deployment, with its pods as applied last where only we changed.
 
     Where the pods would be the same, or the spec was edited since, that is the rendered one; what
-    others changed by hand is then put back. ``automatic``: the team wants upgrades by themselves.
+    others changed by hand is put back. ``automatic``: the team wants upgrades by themselves.
     """
     before: Mapping[str, str] = live["metadata"].get("annotations") or {}
     now: Mapping[str, str] = rendered["metadata"]["annotations"]
@@ -27,7 +27,7 @@ def pin(rendered: Object, live: Mapping[str, Any], *, automatic: bool) -> Object
     if automatic or edited or before.get(TEMPLATE_HASH) == now[TEMPLATE_HASH]:
         return rendered
     template = applied(live, FIELD_MANAGER).get("spec", {}).get("template")
-    if template is None:
+    if template is None or not _is_whole(template):
         return rendered
     annotations = {k: v for k, v in now.items() if k not in _KEPT}
     annotations |= {k: before[k] for k in _KEPT if k in before}
@@ -36,6 +36,12 @@ def pin(rendered: Object, live: Mapping[str, Any], *, automatic: bool) -> Object
         "metadata": {**rendered["metadata"], "annotations": annotations},
         "spec": {**rendered["spec"], "template": template},
     }
+
+
+def _is_whole(template: Object) -> bool:
+    """Whether the image is still ours. Who changes it by hand takes it over, and what it was is lost."""
+    containers = template.get("spec", {}).get("containers", [])
+    return bool(containers) and all("image" in each for each in containers)
 
 
 def applied(live: Mapping[str, Any], manager: str) -> Object:
@@ -63,5 +69,6 @@ def _extract(value: Any, owned: Mapping[str, Any]) -> Any:
     for item in value:
         for keys, below in keyed:
             if all(item.get(k) == v for k, v in keys.items()):
-                items.append({**keys, **_extract(item, {**below, **{f"f:{k}": {} for k in keys}})})
+                with_keys = {**below, **{f"f:{k}": {} for k in keys}} if below else {}
+                items.append({**keys, **_extract(item, with_keys)})
     return items

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_runtime import InferenceRuntime, Probe, Support
 from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.quantity import format_bytes, parse_duration
 from stowage.placement.candidates import Candidate
-from stowage.placement.pools import ARCHITECTURE
+from stowage.placement.pool_labels import ARCHITECTURE
 from stowage.placement.recognition import alternatives
 from stowage.placement.snapshot import Amounts, Placement, Pool
 from stowage.render.command import fill, placeholder_values, server_arguments
@@ -18,6 +20,8 @@ CONTAINER = "server"
 SERVE_PORT = "serve"
 """Name of the port that the Service targets, whatever its number in the runtime."""
 PROBE_PERIOD = 10
+"""Seconds between two probes."""
+MAX_PORT_NAME = 15
 
 
 def pod_template(candidate: Candidate, placement: Placement) -> Object:
@@ -32,10 +36,10 @@ def pod_template(candidate: Candidate, placement: Placement) -> Object:
     metadata: Object = {"labels": labels}
     if template.annotations:
         metadata["annotations"] = dict(template.annotations)
-    return {"metadata": metadata, "spec": _pod_spec(candidate)}
+    return {"metadata": metadata, "spec": _pod_spec(candidate, placement)}
 
 
-def _pod_spec(candidate: Candidate) -> Object:
+def _pod_spec(candidate: Candidate, placement: Placement) -> Object:
     workload, support = candidate.demand.workload, _support(candidate)
     template = workload.spec.template
     source = model_source(candidate.variant)
@@ -56,7 +60,7 @@ def _pod_spec(candidate: Candidate) -> Object:
     if template.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": s.name} for s in template.image_pull_secrets]
     if template.topology_spread_constraints:
-        spec["topologySpreadConstraints"] = _topology_spread(workload)
+        spec["topologySpreadConstraints"] = _topology_spread(workload, placement)
     if workload.spec.priority_class_name is not None:
         spec["priorityClassName"] = workload.spec.priority_class_name
     return spec
@@ -83,13 +87,11 @@ def _container(candidate: Candidate, source: ModelSource) -> Object:
         **_probes(candidate),
     }
     if support.command:
-        container["command"] = fill(support.command, values)
+        container["command"] = list(support.command)  # as it is: braces mean something to shells
     credentials = candidate.variant.credentials
     if credentials is not None:
         container["envFrom"] = [{"secretRef": {"name": credentials.secret_name}}]
-    if not container["env"]:
-        del container["env"]
-    return container
+    return {name: value for name, value in container.items() if value or name not in ("args", "env")}
 
 
 def _environment(candidate: Candidate, source: ModelSource, values: dict[str, str | None]) -> list[Object]:
@@ -97,7 +99,7 @@ def _environment(candidate: Candidate, source: ModelSource, values: dict[str, st
     merged: dict[str, Object] = {}
     for variable in _support(candidate).environment:
         for value in fill([variable.value], values):
-            merged[variable.name] = {"name": variable.name, "value": value}
+            merged[variable.name] = _variable(variable.name, value)
     for entry in source.environment:
         merged[entry["name"]] = entry
     for given in candidate.demand.workload.spec.template.env:
@@ -105,20 +107,25 @@ def _environment(candidate: Candidate, source: ModelSource, values: dict[str, st
             reference = {"secretKeyRef": {"name": given.secret.name, "key": given.secret.key}}
             merged[given.name] = {"name": given.name, "valueFrom": reference}
         else:
-            merged[given.name] = {"name": given.name, "value": given.value or ""}
+            merged[given.name] = _variable(given.name, given.value or "")
     return list(merged.values())
 
 
+def _variable(name: str, value: str) -> Object:
+    """An empty value is left out, as the API server does: what we apply and what is there stay the same."""
+    return {"name": name, "value": value} if value else {"name": name}
+
+
 def _ports(workload: InferenceDeployment, runtime: InferenceRuntime) -> list[Object]:
+    """One entry a number: a server may speak two protocols on one, and a second entry is refused."""
     wanted = workload.spec.model.wire_protocol
-    return [
-        {
-            "name": SERVE_PORT if p.name == wanted else p.name.lower()[:15],
-            "containerPort": p.port,
-            "protocol": "TCP",
-        }
-        for p in runtime.spec.protocols
-    ]
+    names: dict[int, str] = {}
+    for spoken in runtime.spec.protocols:
+        if spoken.name == wanted:
+            names[spoken.port] = SERVE_PORT
+        else:
+            names.setdefault(spoken.port, spoken.name.lower()[:MAX_PORT_NAME])
+    return [{"name": name, "containerPort": port, "protocol": "TCP"} for port, name in names.items()]
 
 
 def _resources(requests: Amounts) -> Object:
@@ -162,7 +169,7 @@ def _node_affinity(pool: Pool, support: Support) -> Object:
                 "matchExpressions": [
                     *keys,
                     *(_in(k, [v]) for k, v in sorted(match.match_labels.items())),
-                    *(e.to_wire() for e in match.match_expressions),
+                    *({k: v for k, v in e.to_wire().items() if v} for e in match.match_expressions),
                 ]
             }
             for match in matches
@@ -181,13 +188,15 @@ def _tolerations(pool: Pool, policy: PlacementPolicy) -> list[Object]:
     return [{"key": k, "operator": "Exists"} for k in keys]
 
 
-def _topology_spread(workload: InferenceDeployment) -> list[Object]:
+def _topology_spread(workload: InferenceDeployment, placement: Placement) -> list[Object]:
+    """Each placement by itself: in a move, pods of the old one must not keep those of the new one away."""
+    ours = {OWNER_LABEL: workload.name, PLACEMENT_LABEL: placement_hash(placement)}
     return [
         {
             "topologyKey": t.topology_key,
             "maxSkew": t.max_skew,
             "whenUnsatisfiable": t.when_unsatisfiable,
-            "labelSelector": {"matchLabels": {OWNER_LABEL: workload.name}},
+            "labelSelector": {"matchLabels": dict(ours)},
         }
         for t in workload.spec.template.topology_spread_constraints
     ]
@@ -206,7 +215,7 @@ def _probes(candidate: Candidate) -> Object:
             "httpGet": ready,
             "periodSeconds": PROBE_PERIOD,
             "timeoutSeconds": 5,
-            "failureThreshold": max(1, int(patience) // PROBE_PERIOD),
+            "failureThreshold": math.ceil(patience / PROBE_PERIOD) + 1,  # the first comes at once
         },
         "readinessProbe": {"httpGet": ready, "periodSeconds": PROBE_PERIOD, "timeoutSeconds": 5},
         "livenessProbe": {

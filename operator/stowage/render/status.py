@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,12 +23,17 @@ from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Placement
 from stowage.render.children import address
 from stowage.render.conditions import conditions
-from stowage.render.names import OWNER_LABEL, deployment_name, runtime_revision
+from stowage.render.names import OWNER_LABEL, clip, deployment_name, runtime_revision
 from stowage.render.transition import Serving
 
+MAX_PLACEMENTS = 16
 MAX_CANDIDATES = 16
 MAX_REASONS = 3
 MESSAGE_LENGTH = 253
+MAX_NUMBER = 1_000_000
+"""The bounds of the CustomResourceDefinition: the API server refuses a status that is beyond them."""
+MAX_FIGURE = 1e21
+"""Above, an estimate says nothing, and its text would be longer than a status may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,11 @@ def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
             serving=ready,
             now=now,
         ),
-        placements=placements,
+        placements=placements[:MAX_PLACEMENTS],
         candidates=_candidates(situation.decision, previous),
         backoffs=previous.backoffs if previous else [],
-        replicas=replicas,
-        ready_replicas=ready,
+        replicas=_number(replicas),
+        ready_replicas=_number(ready),
         selector=f"{OWNER_LABEL}={workload.name}",
         address=address(workload),
         summary=_summary(placements, ready, wanted),
@@ -91,18 +97,17 @@ def _placements(
         ready = min(serving[name].ready, chosen.replicas) if name in serving else 0
         result.append(_placement(chosen, name, ready, since or now, situation.revisions.get(name)))
     done = {p.deployment for p in result}
+    decided = situation.decision is not None
+    stays = situation.decision is None or not situation.decision.placements
     for one in situation.serving:
-        if one.name not in done and (situation.decision is None or one.name in situation.draining):
+        if one.name not in done and (stays or one.name in situation.draining):
             entry = before.get(one.name) or _remembered(one)
-            result.append(
-                entry.model_copy(
-                    update={
-                        "replicas": one.replicas,
-                        "ready_replicas": one.ready,
-                        "draining": one.name in situation.draining,
-                    }
-                )
-            )
+            update = {
+                "replicas": _number(one.replicas),
+                "ready_replicas": _number(one.ready),
+                "draining": one.name in situation.draining if decided else entry.draining,
+            }
+            result.append(entry.model_copy(update=update))
     return result
 
 
@@ -122,8 +127,8 @@ def _placement(chosen: Chosen, name: str, ready: int, since: str, revision: str 
         runtime=candidate.runtime.name,
         runtime_revision=revision or runtime_revision(candidate.runtime),
         devices_per_replica=candidate.devices,
-        replicas=chosen.replicas,
-        ready_replicas=ready,
+        replicas=_number(chosen.replicas),
+        ready_replicas=_number(ready),
         tier=tiers[candidate.tier].name if tiers and candidate.tier is not None else "",
         since=since,
         cost_per_hour=f"{cost * chosen.replicas:.2f}" if cost is not None else None,
@@ -143,9 +148,13 @@ def _estimate(one: Estimate) -> EstimateStatus:
     )
 
 
+def _number(count: int) -> int:
+    return min(count, MAX_NUMBER)
+
+
 def _text(value: float | None) -> str | None:
-    """A figure with three significant digits and no exponent."""
-    if value is None:
+    """A figure with three significant digits and no exponent; None where there is none to speak of."""
+    if value is None or not math.isfinite(value) or value > MAX_FIGURE:
         return None
     text = f"{float(f'{value:.3g}'):.9f}".rstrip("0").rstrip(".")
     return text or "0"
@@ -163,7 +172,7 @@ def _remembered(one: Serving) -> PlacementStatus:
         precision="",
         runtime=placement.runtime,
         devices_per_replica=placement.devices,
-        replicas=one.replicas,
+        replicas=_number(one.replicas),
     )
 
 
@@ -180,9 +189,8 @@ def _candidates(
         _candidate(v.candidate.placement, "Feasible" if v.feasible else "Rejected", v.reasons)
         for v in _nearest_by_pool(decision.verdicts)
     ]
-    now = [*chosen, *others][:MAX_CANDIDATES]
-    same_choice = _chosen(before) == _chosen(now)
-    return before if before and same_choice and _lasting(before) == _lasting(now) else now
+    now = [*chosen, *others]
+    return before if before and _still_true(before, now) else now[:MAX_CANDIDATES]
 
 
 def _nearest_by_pool(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -207,22 +215,41 @@ def _candidate(
         runtime=placement.runtime,
         verdict=verdict,
         reasons=[
-            ReasonStatus(code=r.code.value, message=r.message[:MESSAGE_LENGTH]) for r in reasons[:MAX_REASONS]
+            ReasonStatus(code=r.code.value, message=clip(r.message, MESSAGE_LENGTH))
+            for r in reasons[:MAX_REASONS]
         ],
     )
 
 
-def _chosen(candidates: Sequence[CandidateStatus]) -> list[tuple[str, str, str]]:
-    return [(c.pool, c.variant, c.runtime) for c in candidates if c.verdict == "Chosen"]
+def _still_true(before: Sequence[CandidateStatus], now: Sequence[CandidateStatus]) -> bool:
+    """Whether the last lines still hold, apart from what comes and goes with other people's pods: room,
+    and which of those that could serve is the better.
+
+    A full list is only the best part of all candidates, so others may be among ``now``.
+    """
+    if _chosen(before) != _chosen(now[:MAX_CANDIDATES]):
+        return False
+    found = {_line(c): _lasting(c) for c in now}
+    told = {_line(c): _lasting(c) for c in before}
+    complete = len(before) < MAX_CANDIDATES
+    return all(line in found and found[line] == why for line, why in told.items()) and (
+        not complete or found.keys() == told.keys()
+    )
 
 
-def _lasting(candidates: Sequence[CandidateStatus]) -> set[tuple[str, str, str, str]]:
-    """What doesn't come and go with other people's pods: candidates rejected for good, and why."""
-    return {
-        (c.pool, c.variant, c.runtime, c.reasons[0].message)
-        for c in candidates
-        if c.verdict == "Rejected" and c.reasons and c.reasons[0].code not in TRANSIENT
-    }
+def _line(candidate: CandidateStatus) -> tuple[str, str, str, str]:
+    return candidate.pool, candidate.accelerator_class, candidate.variant, candidate.runtime
+
+
+def _chosen(candidates: Sequence[CandidateStatus]) -> list[tuple[str, str, str, str]]:
+    return [_line(c) for c in candidates if c.verdict == "Chosen"]
+
+
+def _lasting(candidate: CandidateStatus) -> tuple[tuple[str, str], ...]:
+    """Why a candidate is rejected for good; empty where it isn't."""
+    if candidate.verdict != "Rejected":
+        return ()
+    return tuple((r.code, r.message) for r in candidate.reasons if r.code not in TRANSIENT)
 
 
 def _summary(placements: Sequence[PlacementStatus], ready: int, wanted: int) -> Summary:

@@ -32,8 +32,9 @@ class Transition:
 def transition(decision: Decision, serving: Sequence[Serving]) -> Transition:
     """The next step towards the decision.
 
-    What serves and isn't part of the decision goes once all that was decided is ready; where the
-    decision replaces, it goes first; where nothing could be decided, it stays.
+    What serves and isn't part of the decision goes once all that was decided is ready, and is as much
+    as is wanted or as served before; where the decision replaces, it goes first; where nothing could be
+    decided, it stays, and it isn't draining: it is what serves, and the next decision may keep it.
     """
     workload_names = {
         deployment_name(c.candidate.demand.workload, c.as_placed): c for c in decision.placements
@@ -41,6 +42,10 @@ def transition(decision: Decision, serving: Sequence[Serving]) -> Transition:
     others = tuple(s.name for s in serving if s.name not in workload_names)
     ready = {s.name: s.ready for s in serving}
     settled = all(ready.get(name, 0) >= c.replicas for name, c in workload_names.items())
+    placed = sum(c.replicas for c in decision.placements)
+    settled = settled and placed >= min(decision.wanted, sum(ready[name] for name in others))
     if decision.wanted == 0 or decision.replaces or (decision.placements and settled):
         return Transition(decision.placements, delete=others, draining=())
+    if not decision.placements:
+        return Transition((), delete=(), draining=())
     return Transition(decision.placements, delete=(), draining=others)

@@ -153,7 +153,6 @@ RECOGNISED = [
     ("Trainium", AMD64 | {INSTANCE: "trn1.2xlarge"}, NEURON, "aws-trainium1"),
     ("Gaudi 2", AMD64 | {"habana.ai/product.name": "Intel-Gaudi-2-96GB"}, GAUDI, "intel-gaudi2"),
     ("U280", AMD64, "amd.com/xilinx_u280_gen3x16_xdma_base_1-0", "amd-alveo-u280"),
-    ("a GPU node's CPU", AMD64 | AMX | {PRODUCT: "NVIDIA-L4"}, "cpu", "cpu-x86-amx-int8"),
     ("no labels", {}, "cpu", "cpu-generic"),
 ]
 

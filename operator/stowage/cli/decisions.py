@@ -1,0 +1,93 @@
+"""A plan as data: the documented JSON of ``stowage plan -o json``."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from stowage.control.offline import Planned
+from stowage.placement.decision import Chosen, Verdict
+from stowage.placement.estimate import Estimate
+from stowage.placement.reasons import Reason
+from stowage.placement.snapshot import Placement
+
+Json = dict[str, Any]
+
+
+def plan_json(planned: list[Planned]) -> Json:
+    """``{"decisions": [...]}``; see docs/plan.md for each field."""
+    return {"decisions": [_decision(p) for p in planned]}
+
+
+def _decision(planned: Planned) -> Json:
+    decision = planned.decision
+    chosen = decision.placements if decision is not None else ()
+    verdicts = decision.verdicts if decision is not None else ()
+    return {
+        "namespace": planned.workload.metadata.namespace,
+        "name": planned.workload.name,
+        "placed": planned.placed,
+        "reason": planned.outcome.code.value,
+        "message": planned.outcome.message,
+        "placements": [_placement(c) for c in chosen],
+        "candidates": [
+            *(_candidate(c.candidate.placement, "Chosen", ()) for c in chosen),
+            *(_verdict(v) for v in verdicts),
+        ],
+    }
+
+
+def _placement(chosen: Chosen) -> Json:
+    candidate = chosen.candidate
+    tiers = candidate.demand.policy.spec.tiers
+    cost = candidate.replica_cost
+    return {
+        "pool": chosen.as_placed.pool,
+        "acceleratorClass": candidate.pool.accelerator_class.name,
+        "acceleratorType": candidate.pool.accelerator_class.spec.type,
+        "variant": candidate.variant.name,
+        "precision": candidate.variant.precision,
+        "runtime": candidate.runtime.name,
+        "devicesPerReplica": candidate.devices,
+        "replicas": chosen.replicas,
+        "tier": tiers[candidate.tier].name if tiers and candidate.tier is not None else "",
+        "costPerHour": _money(cost * chosen.replicas if cost is not None else None),
+        "estimate": estimate_json(candidate.estimate),
+    }
+
+
+def estimate_json(one: Estimate) -> Json:
+    """Numbers with three significant digits; null where unknown."""
+    return {
+        "basis": one.basis,
+        "latencySeconds": _figure(one.latency),
+        "timeToFirstTokenSeconds": _figure(one.time_to_first_token),
+        "timePerOutputTokenSeconds": _figure(one.time_per_output_token),
+        "requestsPerSecond": _figure(one.requests_per_second),
+        "tokensPerSecond": _figure(one.tokens_per_second),
+        "joulesPerRequest": _figure(one.joules_per_request),
+    }
+
+
+def _figure(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.3g}")
+
+
+def _money(value: Decimal | None) -> float | None:
+    return None if value is None else float(round(value, 4))
+
+
+def _verdict(verdict: Verdict) -> Json:
+    kind = "Feasible" if verdict.feasible else "Rejected"
+    return _candidate(verdict.candidate.placement, kind, verdict.reasons)
+
+
+def _candidate(placement: Placement, verdict: str, reasons: tuple[Reason, ...]) -> Json:
+    return {
+        "pool": placement.pool,
+        "acceleratorClass": placement.accelerator_class,
+        "variant": placement.variant,
+        "runtime": placement.runtime,
+        "verdict": verdict,
+        "reasons": [{"code": r.code.value, "message": r.message} for r in reasons],
+    }

@@ -1,0 +1,111 @@
+"""``stowage pools``: the node pools as Stowage sees them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from stowage.cli.errors import UsageError
+from stowage.cli.world import load_world
+from stowage.control.offline import Offline
+from stowage.placement.capacity import usable
+from stowage.placement.snapshot import NONE, Pool
+
+
+class PoolsOutput(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+def pools(
+    fleet: Annotated[
+        str | None,
+        typer.Option(help="What kubectl get nodes,pods -A -o yaml wrote. Absent: the cluster."),
+    ] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Option("--filename", "-f", help="AcceleratorPools and AcceleratorClasses to add. Repeatable."),
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    output: Annotated[
+        PoolsOutput, typer.Option("--output", "-o", help="Form of the output.")
+    ] = PoolsOutput.TABLE,
+) -> None:
+    """Show the node pools: class, devices in all and free, price, and nodes that could not be understood.
+
+    Examples:
+
+    stowage pools
+
+    stowage pools --fleet fleet.yaml -o json
+    """
+    try:
+        offline, _ = load_world(files or [], fleet, context)
+    except UsageError as error:
+        typer.echo(f"stowage pools: {error}", err=True)
+        raise typer.Exit(1) from None
+    found = [pool_json(offline, p) for p in offline.world.discovery.pools]
+    problems = list(offline.world.discovery.problems)
+    if output is PoolsOutput.JSON:
+        json.dump({"pools": found, "problems": problems}, sys.stdout, indent=2)
+        typer.echo()
+        return
+    _table(found)
+    for problem in problems:
+        typer.echo(f"! {problem}")
+
+
+def pool_json(offline: Offline, pool: Pool) -> dict[str, Any]:
+    """One pool as data. Devices of a CPU pool are cores."""
+    unit = 1000 if pool.is_cpu else 1
+    total = sum(n.allocatable.get(pool.resource, 0) for n in pool.nodes) // unit
+    taken = (
+        sum(offline.world.usage.by_node.get(n.name, NONE).get(pool.resource, 0) for n in pool.nodes) // unit
+    )
+    return {
+        "name": pool.name,
+        "acceleratorClass": pool.accelerator_class.name,
+        "acceleratorType": pool.accelerator_class.spec.type,
+        "capacityType": pool.capacity_type,
+        "architecture": pool.architecture,
+        "resourceName": pool.resource,
+        "nodes": len(pool.nodes),
+        "usableNodes": sum(usable(pool, n, ()) for n in pool.nodes),
+        "devices": total,
+        "freeDevices": total - taken,
+        "deviceMemoryGiB": round(pool.device_memory / 2**30, 1) if pool.device_memory else None,
+        "costPerHour": float(pool.cost_per_hour) if pool.cost_per_hour is not None else None,
+        "provisionableNodes": pool.provision.nodes if pool.provision else 0,
+    }
+
+
+def _table(found: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    from stowage.cli.console import console
+
+    table = Table(
+        "POOL", "CLASS", "TYPE", "CAPACITY", "NODES", "DEVICES FREE", "MEMORY", "COST/H A NODE", box=None
+    )
+    for one in found:
+        nodes = f"{one['usableNodes']}/{one['nodes']}"
+        if one["provisionableNodes"]:
+            nodes += f" (+{one['provisionableNodes']})"
+        memory = f"{one['deviceMemoryGiB']} GiB" if one["deviceMemoryGiB"] else "-"
+        cost = f"{one['costPerHour']:.2f}" if one["costPerHour"] is not None else "-"
+        devices = f"{one['freeDevices']}/{one['devices']}"
+        table.add_row(
+            one["name"],
+            one["acceleratorClass"],
+            one["acceleratorType"],
+            one["capacityType"],
+            nodes,
+            devices,
+            memory,
+            cost,
+        )
+    console().print(table)

@@ -1,0 +1,132 @@
+"""Plans for people: the choice first, then the nearest of what was not chosen, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from stowage.cli.console import console as cli_console
+from stowage.control.offline import Planned
+from stowage.placement.candidates import Candidate
+from stowage.placement.decision import Chosen, Verdict
+from stowage.placement.outcome import devices_text
+
+NEAREST = 4
+"""Candidates that were not chosen and are shown, unless wide."""
+
+
+def nearest(planned: Planned, count: int | None) -> list[Verdict]:
+    """What was not chosen, the nearest first, each pool and variant once."""
+    verdicts: Sequence[Verdict] = planned.decision.verdicts if planned.decision else ()
+    seen = {
+        (c.as_placed.pool, c.as_placed.variant)
+        for c in (planned.decision.placements if planned.decision else ())
+    }
+    found = []
+    for verdict in verdicts:
+        place = verdict.candidate.placement
+        if count is None or (place.pool, place.variant) not in seen:
+            seen.add((place.pool, place.variant))
+            found.append(verdict)
+    return found[:count]
+
+
+def show(planned: list[Planned], *, wide: bool) -> None:
+    """Prints each deployment: the choice, then what else was looked at. A reason has a line of its own,
+    so that it reads on a terminal of any width."""
+    console = cli_console()
+    for number, one in enumerate(planned):
+        if number:
+            console.print()
+        _show_one(console, one, wide=wide)
+
+
+def _show_one(console: Console, one: Planned, *, wide: bool) -> None:
+    name = f"{one.workload.metadata.namespace}/{one.workload.name}"
+    console.print(Text.assemble((name, "bold"), f"  {one.outcome.code.value}: {one.outcome.message}"))
+    chosen = one.decision.placements if one.decision else ()
+    rows = [(_cells("chosen", c.candidate, _total(c), c.replicas), _performance(c)) for c in chosen]
+    rows += [(_row(v), _why(v)) for v in nearest(one, None if wide else NEAREST)]
+    widths = [max((len(cells[i]) for cells, _ in rows), default=0) for i in range(COLUMNS)]
+    for cells, why in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        console.print(Text(f"  {line}", style="green" if cells[0] == "chosen" else ""))
+        console.print(Padding(Text(why, style="dim"), (0, 0, 0, 4 + widths[0]), expand=False))
+
+
+COLUMNS = 5
+
+
+def _cells(verdict: str, candidate: Candidate, cost: Decimal | None, replicas: int) -> tuple[str, ...]:
+    """Verdict, candidate, devices, runtime, cost."""
+    name = candidate.pool.accelerator_class.name
+    devices = devices_text(candidate) if candidate.devices else name
+    times = f"{replicas} x ({devices})" if replicas > 1 else devices
+    price = f"{cost:.2f}/h" if cost is not None else "-"
+    return (
+        verdict,
+        f"{candidate.variant.name} on {candidate.pool.name}",
+        times,
+        candidate.runtime.name,
+        price,
+    )
+
+
+def _total(chosen: Chosen) -> Decimal | None:
+    cost = chosen.candidate.replica_cost
+    return None if cost is None else cost * chosen.replicas
+
+
+def _performance(chosen: Chosen) -> str:
+    one = chosen.candidate.estimate
+    parts = []
+    if one.requests_per_second is not None:
+        parts.append(f"{one.requests_per_second:.3g} requests/s a replica")
+    if one.time_to_first_token is not None and one.time_per_output_token is not None:
+        first, each = one.time_to_first_token * 1000, one.time_per_output_token * 1000
+        parts.append(f"first token {first:.3g} ms, then {each:.3g} ms each")
+    elif one.latency is not None:
+        parts.append(f"latency {one.latency * 1000:.3g} ms")
+    return f"{one.basis}: {', '.join(parts)}" if parts else "performance unknown"
+
+
+def _row(verdict: Verdict) -> tuple[str, ...]:
+    candidate = verdict.candidate
+    cost = candidate.total_cost if candidate.devices else None
+    kind = "feasible" if verdict.feasible else "rejected"
+    return _cells(kind, candidate, cost, candidate.replicas if candidate.devices else 1)
+
+
+def _why(verdict: Verdict) -> str:
+    return "; ".join(r.message for r in verdict.reasons)
+
+
+def markdown(planned: list[Planned]) -> str:
+    """The same for a pull request's comment."""
+    lines = [
+        "### Placement plan",
+        "",
+        "| deployment | verdict | candidate | devices | runtime | cost | why |",
+    ]
+    lines.append("|---|---|---|---|---|---|---|")
+    for one in planned:
+        name = f"{one.workload.metadata.namespace}/{one.workload.name}"
+        if not one.placed:
+            lines.append(
+                f"| {name} | **{one.outcome.code.value}** | | | | | {_escape(one.outcome.message)} |"
+            )
+        for chosen in one.decision.placements if one.decision else ():
+            cells = _cells("**chosen**", chosen.candidate, _total(chosen), chosen.replicas)
+            lines.append(f"| {name} | {' | '.join(map(_escape, cells))} | {_escape(_performance(chosen))} |")
+        for verdict in nearest(one, 2):
+            cells = tuple(map(_escape, _row(verdict)))
+            lines.append(f"| {name} | {' | '.join(cells)} | {_escape(_why(verdict))} |")
+    return "\n".join(lines)
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,42 @@
+"""Reads a cluster once, without writing anything, for plans and explanations."""
+
+from __future__ import annotations
+
+from stowage.cluster import ports
+from stowage.cluster.errors import Gone
+from stowage.cluster.ports import Body, Cluster, ResourceType
+from stowage.control.offline import Offline
+from stowage.render.names import SELECTOR
+
+BOUND_PODS = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
+READ: tuple[tuple[ResourceType, str, str], ...] = (
+    (ports.NODES, "", ""),
+    (ports.NAMESPACES, "", ""),
+    (ports.PODS, "", BOUND_PODS),
+    (ports.ACCELERATOR_CLASSES, "", ""),
+    (ports.INFERENCE_RUNTIMES, "", ""),
+    (ports.ACCELERATOR_POOLS, "", ""),
+    (ports.PLACEMENT_POLICIES, "", ""),
+    (ports.DEPLOYMENTS, SELECTOR, ""),
+)
+"""Resource, label selector and field selector."""
+
+
+async def read_cluster(cluster: Cluster, offline: Offline, *, workloads: bool) -> None:
+    """Adds what decisions depend on. Our own kinds may be missing: a cluster can be planned for before
+    Stowage is installed.
+
+    Args:
+        workloads: also the InferenceDeployments.
+    """
+    more = ((ports.INFERENCE_DEPLOYMENTS, "", ""),) if workloads else ()
+    for resource, labels, fields in (*READ, *more):
+
+        def take(body: Body, resource: ResourceType = resource) -> None:
+            offline.add({**body, "apiVersion": resource.api_version, "kind": resource.kind})
+
+        try:
+            await cluster.list(resource, decode=take, label_selector=labels, field_selector=fields)
+        except Gone:
+            if resource.group != ports.INFERENCE_DEPLOYMENTS.group:
+                raise

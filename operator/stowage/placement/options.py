@@ -1,0 +1,101 @@
+"""Feasible candidates with their room, and how several of them share the replicas of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stowage.api.reasons import Code
+from stowage.placement.candidates import Candidate
+from stowage.placement.capacity import Capacity, Ledger, Room
+from stowage.placement.decision import Chosen, Verdict
+from stowage.placement.order import Rank, rank
+from stowage.placement.outcome import room_text
+from stowage.placement.reasons import Reason
+from stowage.placement.snapshot import Demand, Pool
+
+BACKED_OFF = Reason(Code.IN_BACKOFF, "it failed lately and is left alone for a while")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A feasible candidate with its room and its rank."""
+
+    candidate: Candidate
+    capacity: Capacity
+    rank: Rank
+
+
+def room_in(ledger: Ledger, candidate: Candidate) -> Capacity:
+    """The room that the candidate's pool has for its replicas."""
+    return ledger.capacity(candidate.pool, candidate.requests, candidate.demand.policy.spec.tolerations)
+
+
+def weigh(
+    ledger: Ledger, able: Sequence[Candidate], backoffs: frozenset[str], wanted: int | None = None
+) -> tuple[list[Option], list[Verdict]]:
+    """The candidates that have room for one replica at least, best first, and the verdicts on the rest.
+
+    Args:
+        wanted: replicas to be given room. None: all that each candidate needs.
+    """
+    options: list[Option] = []
+    full: list[Verdict] = []
+    for candidate in able:
+        capacity = room_in(ledger, candidate)
+        reason = BACKED_OFF if candidate.placement.id in backoffs else _no_room(candidate, capacity)
+        if reason is not None:
+            full.append(Verdict(candidate, feasible=False, reasons=(reason,)))
+        else:
+            count = max(1, candidate.replicas if wanted is None else wanted)
+            options.append(Option(candidate, capacity, rank(candidate, capacity, count)))
+    options.sort(key=lambda o: o.rank)
+    full.sort(key=lambda v: rank(v.candidate, Capacity(0, 0, 0), 1))
+    return options, full
+
+
+def _no_room(candidate: Candidate, capacity: Capacity) -> Reason | None:
+    if capacity.room(1) is not Room.FULL:
+        return None
+    pool = candidate.pool
+    if pool.nodes and not capacity.usable_nodes:
+        keys = _untolerated(pool, candidate.demand)
+        taints = f" (not tolerated: {', '.join(keys)})" if keys else ""
+        return Reason(
+            Code.NO_USABLE_NODE, f"all nodes of {pool.name} are cordoned, not ready or tainted{taints}"
+        )
+    return Reason(
+        Code.NO_CAPACITY, f"no node of {pool.name} has room for one replica: {room_text(candidate)}"
+    )
+
+
+def _untolerated(pool: Pool, demand: Demand) -> list[str]:
+    known = {*pool.accelerator_class.spec.taints, *demand.policy.spec.tolerations}
+    return sorted({t.key for n in pool.nodes for t in n.taints if t.key not in known})
+
+
+def join(chosen: list[Chosen], options: Sequence[Option], ledger: Ledger, left: int) -> int:
+    """Adds placements of a split to ``chosen`` until nothing is left, or no option is.
+
+    Returns how many replicas are left.
+    """
+    for option in options:
+        if left < 1:
+            break
+        candidate = option.candidate
+        if may_join(candidate, [c.candidate for c in chosen]):
+            count = min(left, room_in(ledger, candidate).total)
+            if count > 0:
+                ledger.take(candidate.pool, candidate.requests, count)
+                chosen.append(Chosen(candidate, count, candidate.placement))
+                left -= count
+    return left
+
+
+def may_join(other: Candidate, chosen: Sequence[Candidate]) -> bool:
+    """Whether a split may use the candidate beside those chosen: another pool, and the same variant
+    unless the policy lets precisions mix."""
+    policy = other.demand.policy.spec
+    if policy.split != "Allowed" or any(other.pool.key == c.pool.key for c in chosen):
+        return False
+    return policy.mixed_precision or other.variant.name == chosen[0].variant.name

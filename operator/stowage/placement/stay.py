@@ -1,0 +1,183 @@
+"""What serves stays: it is looked at before anything else is, and given what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from stowage.api.reasons import Code
+from stowage.placement.candidates import Candidate, device_counts, measure
+from stowage.placement.capacity import Capacity, Ledger
+from stowage.placement.checks import RUNS, SUITS, failures
+from stowage.placement.decision import Chosen, Decision, Verdict
+from stowage.placement.options import BACKED_OFF, join, may_join, room_in, weigh
+from stowage.placement.order import Rank, rank, why_not
+from stowage.placement.outcome import outcome
+from stowage.placement.reasons import Reason
+from stowage.placement.snapshot import Demand, Holding, Placement, Snapshot
+
+STAYS = Reason(Code.KEPT_CURRENT, "it would be chosen anew, but what serves is feasible and stays")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A current placement that can still serve."""
+
+    placement: Placement
+    candidate: Candidate
+    replicas: int
+    """Replicas that its Deployment has."""
+    bound: int
+    """Those that have a pod on a node."""
+
+
+def keep(
+    snapshot: Snapshot,
+    demand: Demand,
+    known: Iterable[Candidate],
+    current: Iterable[Placement],
+    backoffs: frozenset[str],
+) -> list[Kept]:
+    """The current placements that stay: those still able to serve, the earliest tier first.
+
+    Its number of devices is part of a placement: where fewer would do by now, it stays as it is.
+    """
+    by_place = {_place(c.placement): c for c in known}
+    held = {h.placement: h for h in snapshot.holdings if h.owner == demand.key}
+    found: list[Kept] = []
+    for placement in set(current):
+        base = by_place.get(_place(placement))
+        if base is None or placement.id in backoffs:
+            continue
+        candidate = _as_placed(base, placement.devices)
+        if candidate is not None:
+            holding = held.get(placement)
+            found.append(_kept(placement, candidate, holding))
+    found.sort(key=lambda k: _neutral(k.candidate))
+    kept: list[Kept] = []
+    for one in found:
+        if not kept or may_join(one.candidate, [k.candidate for k in kept]):
+            kept.append(one)
+    return kept
+
+
+def _place(placement: Placement) -> tuple[str, str, str, str]:
+    """A placement without its number of devices."""
+    return placement.variant, placement.runtime, placement.pool, placement.accelerator_class
+
+
+def _kept(placement: Placement, candidate: Candidate, holding: Holding | None) -> Kept:
+    if holding is None:
+        return Kept(placement, candidate, 0, 0)
+    return Kept(placement, candidate, holding.replicas, len(holding.bound))
+
+
+def _as_placed(base: Candidate, devices: int) -> Candidate | None:
+    """The candidate with so many devices, where it may serve. More replicas than the budget allows are
+    a scale-up that is cut, and no reason to move what serves."""
+    if failures(base, RUNS) or devices not in device_counts(base):
+        return None
+    candidate = base if base.devices == devices else measure(base, devices)
+    codes = {r.code for r in failures(candidate, SUITS)}
+    if not codes:
+        return candidate
+    return candidate if codes == {Code.OVER_BUDGET} and affordable(candidate) else None
+
+
+def affordable(candidate: Candidate) -> int | None:
+    """Replicas that the budget allows; None where none is set or no price is known."""
+    most = candidate.demand.workload.spec.requirements.max_cost_per_hour
+    cost = candidate.replica_cost
+    if most is None or not cost:
+        return None
+    count = int(Decimal(most) / cost)
+    following = candidate.cost_of(count + 1)
+    return count + 1 if following is not None and following <= Decimal(most) else count
+
+
+def stay(
+    ledger: Ledger,
+    kept: Sequence[Kept],
+    able: Sequence[Candidate],
+    rejected: Sequence[Verdict],
+    backoffs: frozenset[str],
+) -> Decision | None:
+    """Keeps what serves, gives further replicas the room beside it, then that of a split.
+
+    None where nothing serves yet and there isn't room for all here: then the choice is free.
+    """
+    best = kept[0].candidate
+    limit = affordable(best)
+    goal = best.replicas if limit is None else min(best.replicas, limit)
+    counts = _counts(kept, [k.bound + room_in(ledger, k.candidate).total for k in kept], goal)
+    if sum(counts) < goal and not any(k.replicas for k in kept):
+        return None
+    for one, count in zip(kept, counts, strict=True):
+        ledger.take(one.candidate.pool, one.candidate.requests, max(0, count - one.bound))
+    chosen = [
+        Chosen(k.candidate, count, k.placement)
+        for k, count in zip(kept, counts, strict=True)
+        if count or best.replicas == 0
+    ]
+    left = goal - sum(counts)
+    if left > 0:
+        options, _ = weigh(ledger, able, backoffs, wanted=left)
+        left = join(chosen, options, ledger, left)
+    return Decision(
+        placements=tuple(chosen),
+        verdicts=_verdicts(chosen, able, rejected, backoffs),
+        wanted=best.replicas,
+        outcome=outcome(best.replicas, goal - left, best, limit),
+    )
+
+
+def _counts(kept: Sequence[Kept], rooms: Sequence[int], goal: int) -> list[int]:
+    """Replicas of each kept placement.
+
+    First what each has, the earliest tier first, so that the last tier shrinks first; then more, where
+    there is room. Where there is room for none, one waits: it fails only after the policy's time.
+    """
+    left = goal
+    counts: list[int] = []
+    for one, room in zip(kept, rooms, strict=True):
+        counts.append(min(left, one.replicas, room))
+        left -= counts[-1]
+    for index, room in enumerate(rooms):
+        more = min(left, room - counts[index])
+        counts[index] += more
+        left -= more
+    if goal > 0 and not any(counts):
+        for index, one in enumerate(kept):
+            if one.replicas:
+                counts[index] = 1
+                break
+    return counts
+
+
+def _verdicts(
+    chosen: Sequence[Chosen],
+    able: Sequence[Candidate],
+    rejected: Sequence[Verdict],
+    backoffs: frozenset[str],
+) -> tuple[Verdict, ...]:
+    """Verdicts on all that wasn't chosen, the best first."""
+    taken = {c.as_placed for c in chosen}
+    others = sorted((c for c in able if c.placement not in taken), key=_neutral)
+    return (
+        *(_verdict(c, chosen[0].candidate if chosen else c, backoffs) for c in others),
+        *(v for v in rejected if v.candidate.placement not in taken),
+    )
+
+
+def _verdict(other: Candidate, best: Candidate, backoffs: frozenset[str]) -> Verdict:
+    """What the one that serves has over another, whatever the room; else just that it serves."""
+    if other.placement.id in backoffs:
+        return Verdict(other, False, (BACKED_OFF,))
+    own, winning = _neutral(other), _neutral(best)
+    return Verdict(other, True, (why_not(other, own, best, winning) if own > winning else STAYS,))
+
+
+def _neutral(candidate: Candidate) -> Rank:
+    """The candidate's rank, room aside."""
+    return rank(candidate, Capacity(0, 0, 0), 0)

@@ -1,0 +1,581 @@
+"""Whole decisions: where, why there, why not elsewhere, and what stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from stowage.api.reasons import Code
+from stowage.placement.decide import decide
+from stowage.placement.decision import Decision
+from stowage.placement.reasons import Reason
+from stowage.placement.snapshot import Amounts, Demand, Holding, Node, Placement, Snapshot
+
+from .builders import (
+    GKE_POOL,
+    GPU,
+    SAMPLES,
+    Spec,
+    accelerator,
+    bind,
+    cpu_class,
+    declared,
+    fleet_snapshot,
+    holding,
+    node,
+    placed,
+    policy,
+    priced,
+    quantities,
+    runtime,
+    sample,
+    samples,
+    snapshot,
+    someone,
+    tier,
+    variant,
+    verdicts,
+    workload,
+)
+
+A, B, C = (accelerator(name) for name in "abc")
+ONE = quantities(gpu=1, cpu="4")
+A1, B1, C1 = (Placement("bf16", "server", name, name, 1) for name in "abc")
+
+
+def pool_of(kind: str, count: int = 1, **texts: Any) -> list[Node]:
+    """A GKE pool of the class's own name, nodes of four devices."""
+    return [node(f"{kind}{i}", kind, kind, **texts) for i in range(count)]
+
+
+def fill(*names: str) -> dict[str, Amounts]:
+    return {name: {GPU: 4} for name in names}
+
+
+# --- The sample set on the demo fleet.
+
+SAMPLE_SET = {
+    "assistant": [("neuron-bf16/vllm/inf2.inf2.8xlarge/1", 1)],
+    "chat": [("fp8/vllm/l4-spot/1", 2)],
+    "chat-70b": [("bf16/vllm/a100-80/4", 1)],
+    "classifier": [("int8/openvino-model-server/cpu-amx/1", 10)],
+    "detector": [("u250/vitis-ai/amd-alveo-u250-2x.xilinx_u250_gen3x16_base_4-0/1", 1)],
+    "giant": [],
+    "summaries": [("bf16/vllm/tpu-v5e/4", 1)],
+}
+
+
+def test_the_sample_set_on_the_demo_fleet() -> None:
+    names = sorted(s.name for s in samples() if s.kind == "InferenceDeployment")
+    assert SAMPLES.is_dir()
+    assert {n: placed(decide(fleet_snapshot(), sample(n), ())) for n in names} == SAMPLE_SET
+
+
+@pytest.mark.parametrize(
+    ("name", "feasible"),
+    [
+        ("assistant", []),
+        ("chat", ["bf16 l4-spot", "bf16 inf2.inf2.8xlarge", "bf16 tpu-v5e", "bf16 a100-80"]),
+        ("chat-70b", []),
+        ("classifier", ["int8 cpu-general"]),
+        ("detector", ["openvino-int8 cpu-amx", "openvino-int8 cpu-general"]),
+        ("giant", []),
+        ("summaries", ["bf16 a100-80"]),
+    ],
+)
+def test_what_else_was_feasible(name: str, feasible: list[str]) -> None:
+    decision = decide(fleet_snapshot(), sample(name), ())
+    found = [
+        f"{v.candidate.variant.name} {v.candidate.pool.name}"
+        for v in decision.verdicts
+        if v.feasible and v.candidate.runtime.name != "sglang"
+    ]
+    assert found == feasible
+
+
+def test_of_two_runtimes_the_preferred_one_serves() -> None:
+    decision = decide(fleet_snapshot(), sample("chat"), ())
+    assert [c.candidate.runtime.name for c in decision.placements] == ["vllm"]
+    (other,) = (
+        v
+        for v in decision.verdicts
+        if (v.candidate.variant.name, v.candidate.pool.name, v.candidate.runtime.name)
+        == ("fp8", "l4-spot", "sglang")
+    )
+    assert other.reasons == (Reason(Code.NOT_BEST, "equal, and vllm is preferred to sglang"),)
+
+
+def test_the_giant_is_told_what_is_missing() -> None:
+    assert decide(fleet_snapshot(), sample("giant"), ()).outcome == Reason(
+        Code.NO_CANDIDATE,
+        "nearest is bf16 on a100-80: needs 205.4 GiB, each of 4 nvidia-a100-80gb offers 67.2 GiB usable: "
+        "138.2 GiB short",
+    )
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLE_SET))
+def test_every_candidate_is_chosen_or_has_a_reason(name: str) -> None:
+    seen, demand = fleet_snapshot(), sample(name)
+    decision = decide(seen, demand, ())
+    every = len(seen.pools) * len(seen.runtimes) * len(demand.workload.spec.variants)
+    assert len(decision.placements) + len(decision.verdicts) == every
+    assert all(v.reasons for v in decision.verdicts)
+
+
+# --- One decision each, by tables.
+
+
+@dataclass(frozen=True)
+class Case:
+    """A first decision: nothing serves yet."""
+
+    nodes: Sequence[Node]
+    expected: list[tuple[str, int]]
+    outcome: tuple[Code, str]
+    used: dict[str, Amounts] = field(default_factory=dict)
+    policy: Spec = field(default_factory=dict)
+    spec: Spec = field(default_factory=dict)
+    backoffs: frozenset[str] = frozenset()
+    holdings: Sequence[Holding] = ()
+    replaces: bool = False
+    variants: Sequence[Spec] | None = None
+
+
+NEEDS = "1 nvidia.com/gpu, 4 CPU cores, 14.4 GiB of memory"
+SPLIT = {"split": "Allowed"}
+TWO_VARIANTS = [
+    variant("large", size="40Gi", accelerators={"classes": ["large"]}),
+    variant("small", accelerators={"classes": ["b"]}),
+]
+OWN_ON_A = Holding(("shop", "chat"), "own", A1, ONE, 4, ("a0", "a0", "a0", "a0"))
+
+FIRST = {
+    "placed": Case(pool_of("a"), [("bf16/server/a/1", 1)], (Code.PLACED, "1 replica on 1 x a, pool a")),
+    "several replicas": Case(
+        pool_of("a"),
+        [("bf16/server/a/1", 4)],
+        (Code.PLACED, "4 replicas on 1 x a each, pool a"),
+        spec={"replicas": 4},
+    ),
+    "more than there is room for": Case(
+        pool_of("a", 2),
+        [("bf16/server/a/1", 8)],
+        (Code.PARTIALLY_PLACED, f"8 of 10 replicas have room; each needs {NEEDS}"),
+        spec={"replicas": 10},
+    ),
+    "split over two pools": Case(
+        [*pool_of("a"), *pool_of("b")],
+        [("bf16/server/a/1", 4), ("bf16/server/b/1", 2)],
+        (Code.PLACED, "6 replicas on 1 x a each, pool a"),
+        policy=SPLIT,
+        spec={"replicas": 6},
+    ),
+    "split, and still too few": Case(
+        [*pool_of("a"), *pool_of("b")],
+        [("bf16/server/a/1", 4), ("bf16/server/b/1", 4)],
+        (Code.PARTIALLY_PLACED, f"8 of 9 replicas have room; each needs {NEEDS}"),
+        policy=SPLIT,
+        spec={"replicas": 9},
+    ),
+    "no split unless allowed": Case(
+        [*pool_of("a"), *pool_of("b")],
+        [("bf16/server/a/1", 4)],
+        (Code.PARTIALLY_PLACED, f"4 of 6 replicas have room; each needs {NEEDS}"),
+        spec={"replicas": 6},
+    ),
+    "a split keeps to one variant": Case(
+        [node("a0", "large", "a"), *pool_of("b")],
+        [("large/server/a/1", 4)],
+        (
+            Code.PARTIALLY_PLACED,
+            "4 of 6 replicas have room; each needs 1 nvidia.com/gpu, 4 CPU cores, 56.0 GiB of memory",
+        ),
+        policy={**SPLIT, "tiers": [tier("x", classes=["large"]), tier("y")]},
+        spec={"replicas": 6},
+        variants=TWO_VARIANTS,
+    ),
+    "unless precisions may mix": Case(
+        [node("a0", "large", "a"), *pool_of("b")],
+        [("large/server/a/1", 4), ("small/server/b/1", 2)],
+        (Code.PLACED, "6 replicas on 1 x large each, pool a"),
+        policy={**SPLIT, "mixedPrecision": True, "tiers": [tier("x", classes=["large"]), tier("y")]},
+        spec={"replicas": 6},
+        variants=TWO_VARIANTS,
+    ),
+    "scaled to zero": Case(
+        pool_of("a"), [], (Code.SCALED_TO_ZERO, "no replicas are wanted"), spec={"replicas": 0}
+    ),
+    "throughput is a floor": Case(
+        pool_of("a"),
+        [("bf16/server/a/1", 3)],
+        (Code.PLACED, "3 replicas on 1 x a each, pool a"),
+        spec={"requirements": {"throughput": {"requestsPerSecond": "10"}}},
+    ),
+    "no accelerators": Case(
+        [],
+        [],
+        (Code.NO_POOL, "no node has an accelerator that an AcceleratorClass recognises"),
+    ),
+    "no runtime": Case(
+        pool_of("a"),
+        [],
+        (
+            Code.NO_RUNTIME,
+            "no runtime loads gguf; known formats are onnx, safetensors. "
+            "Add a variant in one of them, or an InferenceRuntime",
+        ),
+        variants=[variant(format="gguf")],
+    ),
+    "full": Case(
+        pool_of("a"),
+        [],
+        (Code.NO_CAPACITY, f"nearest is bf16 on a: no node of a has room for one replica: {NEEDS}"),
+        used=fill("a0"),
+    ),
+    "cordoned": Case(
+        pool_of("a", cordoned=True),
+        [],
+        (Code.NO_CAPACITY, "nearest is bf16 on a: all nodes of a are cordoned, not ready or tainted"),
+    ),
+    "tainted": Case(
+        pool_of("a", taints=["team", GPU]),
+        [],
+        (
+            Code.NO_CAPACITY,
+            "nearest is bf16 on a: all nodes of a are cordoned, not ready or tainted (not tolerated: team)",
+        ),
+    ),
+    "in backoff": Case(
+        pool_of("a"),
+        [],
+        (Code.NO_CAPACITY, "nearest is bf16 on a: it failed lately and is left alone for a while"),
+        backoffs=frozenset({A1.id}),
+    ),
+    "fallback is a decision with the failed candidate in backoff": Case(
+        [*pool_of("a"), *pool_of("b")],
+        [("bf16/server/b/1", 1)],
+        (Code.PLACED, "1 replica on 1 x b, pool b"),
+        policy={"tiers": [tier("x", classes=["a"]), tier("y", classes=["b"])]},
+        backoffs=frozenset({A1.id}),
+    ),
+    "CPU is never chosen silently": Case(
+        [node("a0")],
+        [],
+        (Code.NO_CANDIDATE, "nearest is bf16 on cpu-64x: policy test doesn't set allowCPU"),
+    ),
+    "a move without a spare device waits": Case(
+        pool_of("a"),
+        [],
+        (
+            Code.NO_SPARE_DEVICE,
+            "what serves stays and a move waits for a spare device; "
+            f"nearest is fp16 on a: no node of a has room for one replica: {NEEDS}",
+        ),
+        holdings=[OWN_ON_A],
+        variants=[variant("fp16", precision="fp16")],
+    ),
+    "or replaces what serves": Case(
+        pool_of("a"),
+        [("fp16/server/a/1", 1)],
+        (Code.PLACED, "1 replica on 1 x a, pool a"),
+        holdings=[OWN_ON_A],
+        variants=[variant("fp16", precision="fp16")],
+        spec={"disruption": {"whenFull": "Replace"}},
+        replaces=True,
+    ),
+    "and doesn't where a device is spare": Case(
+        [*pool_of("a"), *pool_of("b")],
+        [("fp16/server/b/1", 1)],
+        (Code.PLACED, "1 replica on 1 x b, pool b"),
+        holdings=[OWN_ON_A],
+        variants=[variant("fp16", precision="fp16")],
+        spec={"disruption": {"whenFull": "Replace"}},
+    ),
+    "another's devices are never replaced": Case(
+        pool_of("a"),
+        [],
+        (Code.NO_CAPACITY, f"nearest is bf16 on a: no node of a has room for one replica: {NEEDS}"),
+        holdings=[someone("a", "a", ONE, 4, bound=["a0"] * 4)],
+        spec={"disruption": {"whenFull": "Replace"}},
+    ),
+}
+LARGE = accelerator("large", memory="80Gi")
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in FIRST.items()])
+def test_first(case: Case) -> None:
+    seen = bind(snapshot(case.nodes, [A, B, LARGE, cpu_class()], used=case.used), *case.holdings)
+    demand = Demand(workload(case.variants, **case.spec), policy(**case.policy))
+    decision = decide(seen, demand, (), case.backoffs)
+    found = (placed(decision), (decision.outcome.code, decision.outcome.message), decision.replaces)
+    assert found == (case.expected, case.outcome, case.replaces)
+
+
+# --- What serves stays.
+
+
+@dataclass(frozen=True)
+class Later:
+    """A decision where something serves: a Deployment for each entry of ``serves``."""
+
+    serves: Sequence[tuple[Placement, int, Sequence[str]]]
+    """Placement, replicas, nodes of bound pods."""
+    expected: list[tuple[str, int]]
+    code: Code
+    nodes: Sequence[Node] = ()
+    used: dict[str, Amounts] = field(default_factory=dict)
+    policy: Spec = field(default_factory=dict)
+    spec: Spec = field(default_factory=dict)
+    backoffs: frozenset[str] = frozenset()
+    pools: Sequence[Any] = ()
+    wanted: int | None = None
+
+
+BOTH = [*pool_of("a"), *pool_of("b")]
+A_FIRST = [tier("x", classes=["a"]), tier("y", classes=["b"]), tier("z", classes=["c"])]
+PRICES = [priced("a", "a", "1"), priced("b", "b", "4")]
+
+LATER = {
+    "a feasible placement stays though another is better": Later(
+        [(B1, 1, ["b0"])],
+        [(B1.id, 1)],
+        Code.PLACED,
+        BOTH,
+        policy={"goal": "Cheapest"},
+        pools=PRICES,
+    ),
+    "and though another is of an earlier tier": Later(
+        [(B1, 1, ["b0"])], [(B1.id, 1)], Code.PLACED, BOTH, policy={"tiers": A_FIRST}
+    ),
+    "and though fewer devices would do": Later(
+        [(replace(A1, devices=2), 1, ["a0"])], [("bf16/server/a/2", 1)], Code.PLACED, BOTH
+    ),
+    "it moves where it failed": Later(
+        [(A1, 1, ["a0"])], [(B1.id, 1)], Code.PLACED, BOTH, backoffs=frozenset({A1.id})
+    ),
+    "it moves where it is no more allowed": Later(
+        [(A1, 1, ["a0"])], [(B1.id, 1)], Code.PLACED, BOTH, policy={"tiers": [tier("y", classes=["b"])]}
+    ),
+    "it stays where it can be scaled up": Later(
+        [(A1, 1, ["a0"])], [(A1.id, 3)], Code.PLACED, BOTH, spec={"replicas": 3}
+    ),
+    "a scale-up beyond the pool never moves": Later(
+        [(A1, 1, ["a0"])], [(A1.id, 4)], Code.PARTIALLY_PLACED, BOTH, spec={"replicas": 9}
+    ),
+    "nor beyond the budget": Later(
+        [(A1, 1, ["a0"])],
+        [(A1.id, 2)],
+        Code.PARTIALLY_PLACED,
+        BOTH,
+        pools=PRICES,
+        spec={"replicas": 4, "requirements": {"maxCostPerHour": "0.5"}},
+    ),
+    "what no budget allows at all goes": Later(
+        [(B1, 1, ["b0"])],
+        [(A1.id, 1)],
+        Code.PLACED,
+        BOTH,
+        pools=PRICES,
+        spec={"requirements": {"maxCostPerHour": "0.5"}},
+    ),
+    "the rest of a scale-up is split": Later(
+        [(A1, 1, ["a0"])],
+        [(A1.id, 4), (B1.id, 2)],
+        Code.PLACED,
+        BOTH,
+        policy=SPLIT,
+        spec={"replicas": 6},
+    ),
+    "but not to what failed": Later(
+        [(A1, 1, ["a0"])],
+        [(A1.id, 4)],
+        Code.PARTIALLY_PLACED,
+        BOTH,
+        policy=SPLIT,
+        spec={"replicas": 6},
+        backoffs=frozenset({B1.id}),
+    ),
+    "a scale-down leaves the last tier first": Later(
+        [(B1, 2, ["b0", "b0"]), (A1, 4, ["a0"] * 4)],
+        [(A1.id, 4), (B1.id, 1)],
+        Code.PLACED,
+        BOTH,
+        policy={**SPLIT, "tiers": A_FIRST},
+        spec={"replicas": 5},
+    ),
+    "until nothing of it is left": Later(
+        [(B1, 2, ["b0", "b0"]), (A1, 4, ["a0"] * 4)],
+        [(A1.id, 3)],
+        Code.PLACED,
+        BOTH,
+        policy={**SPLIT, "tiers": A_FIRST},
+        spec={"replicas": 3},
+    ),
+    "a split stays though the first pool has room again": Later(
+        [(B1, 2, ["b0", "b0"]), (A1, 1, ["a0"])],
+        [(A1.id, 1), (B1.id, 2)],
+        Code.PLACED,
+        BOTH,
+        policy={**SPLIT, "tiers": A_FIRST},
+        spec={"replicas": 3},
+    ),
+    "a split that is no more allowed is undone": Later(
+        [(B1, 2, ["b0", "b0"]), (A1, 1, ["a0"])],
+        [(A1.id, 3)],
+        Code.PLACED,
+        BOTH,
+        policy={"tiers": A_FIRST},
+        spec={"replicas": 3},
+    ),
+    "a Deployment's replicas are no proof of room": Later(
+        [(A1, 4, ["a0"])],
+        [(A1.id, 1)],
+        Code.PARTIALLY_PLACED,
+        pool_of("a"),
+        used={"a0": {GPU: 3}},
+        spec={"replicas": 4},
+    ),
+    "what lost its node waits until it counts as failed": Later(
+        [(A1, 3, [])], [(A1.id, 1)], Code.PARTIALLY_PLACED, BOTH, used=fill("a0"), spec={"replicas": 3}
+    ),
+    "scaled to zero": Later(
+        [(A1, 2, ["a0", "a0"])], [(A1.id, 0)], Code.SCALED_TO_ZERO, BOTH, spec={"replicas": 0}, wanted=0
+    ),
+    "back from zero": Later([(A1, 0, [])], [(A1.id, 2)], Code.PLACED, BOTH, spec={"replicas": 2}),
+    "back from zero where the pool is full by now": Later(
+        [(A1, 0, [])], [(B1.id, 2)], Code.PLACED, BOTH, used=fill("a0"), spec={"replicas": 2}
+    ),
+}
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in LATER.items()])
+def test_later(case: Later) -> None:
+    held = [
+        Holding(("shop", "chat"), f"chat-{p.pool}", p, {**ONE, GPU: p.devices}, count, tuple(bound))
+        for p, count, bound in case.serves
+    ]
+    seen = bind(snapshot(case.nodes, [A, B, C], case.pools, used=case.used), *held)
+    demand = Demand(workload(**case.spec), policy(**case.policy))
+    current = tuple(p for p, _, _ in case.serves)
+    decision = decide(seen, demand, current, case.backoffs)
+    assert (placed(decision), decision.outcome.code) == (case.expected, case.code)
+    assert decide(seen, demand, current[::-1], case.backoffs) == decision
+    if case.wanted is not None:
+        assert decision.wanted == case.wanted
+
+
+def test_what_stays_says_so_of_the_others() -> None:
+    seen = bind(snapshot([*BOTH, *pool_of("c")], [A, B, C]), replace(OWN_ON_A, replicas=1, bound=("a0",)))
+    decision = decide(seen, Demand(workload(), policy()), (A1,), frozenset({C1.id}))
+    assert verdicts(decision) == [(B1.id, True, ["NotBest"]), (C1.id, False, ["InBackoff"])]
+
+
+def test_what_would_be_better_says_that_the_other_serves() -> None:
+    holding = replace(OWN_ON_A, placement=B1, deployment="chat-b", replicas=1, bound=("b0",))
+    decision = decide(bind(snapshot(BOTH, [A, B]), holding), Demand(workload(), policy()), (B1,))
+    assert placed(decision) == [(B1.id, 1)]
+    assert verdicts(decision) == [(A1.id, True, ["KeptCurrent"])]
+
+
+def test_a_cut_by_the_budget_says_so() -> None:
+    seen = bind(snapshot(pool_of("a"), [A], PRICES[:1]), replace(OWN_ON_A, replicas=1, bound=("a0",)))
+    wanted = workload(replicas=4, requirements={"maxCostPerHour": "0.5"})
+    assert decide(seen, Demand(wanted, policy()), (A1,)).outcome == Reason(
+        Code.PARTIALLY_PLACED,
+        "2 of 4 replicas are placed: 4 replicas cost 1.00 per hour, at most 0.5 is allowed",
+    )
+
+
+def test_two_placements_on_one_pool_are_never_kept_as_a_split() -> None:
+    other = Placement("fp16", "server", "b", "b", 1)
+    held = [
+        Holding(("shop", "chat"), p.variant + p.pool, p, ONE, 1, (f"{p.pool}0",)) for p in (A1, B1, other)
+    ]
+    seen = bind(snapshot(BOTH, [A, B]), *held)
+    spec = workload([variant(), variant("fp16", precision="fp16")], replicas=3)
+    rules = policy(split="Allowed", mixedPrecision=True)
+    decision = decide(seen, Demand(spec, rules), (A1, B1, other))
+    assert len({c.as_placed.pool for c in decision.placements}) == len(decision.placements)
+
+
+# --- While nodes are being provisioned.
+
+GROWS = declared("d", {GKE_POOL: "a"}, "a", provisionable={"maxNodes": 2, "devicesPerNode": 4})
+TIERED = {"tiers": [tier("x", classes=["a"]), tier("y", classes=["b"])]}
+
+
+def growing(*holdings: Holding) -> Snapshot:
+    return bind(snapshot(pool_of("b"), [A, B], [GROWS]), *holdings)
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        pytest.param(TIERED, [("bf16/server/a/1", 2, False), ("bf16/server/b/1", 2, True)], id="by default"),
+        pytest.param(
+            {**TIERED, "serveWhileProvisioning": False}, [("bf16/server/a/1", 2, False)], id="not asked for"
+        ),
+    ],
+)
+def test_a_later_tier_serves_while_nodes_are_provisioned(
+    rules: Spec, expected: list[tuple[str, int, bool]]
+) -> None:
+    decision = decide(growing(), Demand(workload(replicas=2), policy(**rules)), ())
+    found = [(c.as_placed.id, c.replicas, c.meanwhile) for c in decision.placements]
+    assert (found, decision.outcome.message) == (expected, "2 replicas on 1 x a each, pool a")
+
+
+def test_and_is_let_go_of_by_the_next_decision() -> None:
+    demand = Demand(workload(replicas=2), policy(**TIERED))
+    first = decide(growing(), demand, ())
+    held = [holding(c, bound=["b0", "b0"] if c.meanwhile else []) for c in first.placements]
+    decision = decide(growing(*held), demand, tuple(c.as_placed for c in first.placements))
+    assert (placed(decision), decision.outcome.code) == ([("bf16/server/a/1", 2)], Code.PLACED)
+
+
+def test_it_takes_over_where_the_nodes_never_come() -> None:
+    demand = Demand(workload(replicas=2), policy(**TIERED))
+    seen = growing(Holding(("shop", "chat"), "b", B1, ONE, 2, ("b0", "b0")))
+    assert placed(decide(seen, demand, (A1,), frozenset({A1.id}))) == [("bf16/server/b/1", 2)]
+
+
+def test_no_later_tier_serves_beside_one_that_has_room() -> None:
+    seen = snapshot([*pool_of("a"), *pool_of("b")], [A, B], [GROWS])
+    decision = decide(seen, Demand(workload(replicas=6), policy(**TIERED)), ())
+    assert placed(decision) == [("bf16/server/a/1", 6)]
+
+
+# --- Text.
+
+
+def test_text_holds_no_live_counts() -> None:
+    """Other people's pods must not change a word."""
+    demand = Demand(workload(replicas=2), policy())
+
+    def words(decision: Decision) -> list[tuple[str, ...]]:
+        return [(v.candidate.pool.name, *(r.message for r in v.reasons)) for v in decision.verdicts]
+
+    texts = [
+        (words(found), found.outcome)
+        for free in (4, 3, 2)
+        for found in [
+            decide(snapshot(BOTH, [A, B], used={"a0": {GPU: 4 - free}, "b0": {GPU: 4}}), demand, ())
+        ]
+    ]
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_a_decision_is_the_same_twice() -> None:
+    assert decide(fleet_snapshot(), sample("chat"), ()) == decide(fleet_snapshot(), sample("chat"), ())
+
+
+def test_runtimes_in_any_order() -> None:
+    servers = [runtime("one"), runtime("two")]
+    found = [
+        decide(snapshot(BOTH, [A, B], runtimes=order), Demand(workload(), policy()), ())
+        for order in (servers, servers[::-1])
+    ]
+    assert found[0] == found[1]

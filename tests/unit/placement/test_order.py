@@ -1,0 +1,220 @@
+"""The order of feasible candidates, and the sentence that says why one lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from stowage.api.accelerator_class import AcceleratorClass
+from stowage.api.accelerator_pool import AcceleratorPool
+from stowage.placement.decision import Decision
+from stowage.placement.snapshot import Node
+
+from .builders import (
+    GPU,
+    Spec,
+    accelerator,
+    choose,
+    declared,
+    node,
+    policy,
+    priced,
+    snapshot,
+    tier,
+    variant,
+    workload,
+)
+
+PRECISIONS = [{"name": "bf16", "peak": "100"}]
+SMALL = accelerator("small", memory="16Gi", powerWatts="50")
+LARGE = accelerator(
+    "large",
+    memory="80Gi",
+    memoryBandwidth="4000",
+    precisions=[{"name": "bf16", "peak": "400"}],
+    powerWatts="400",
+)
+BLANK = accelerator(
+    "blank", memoryBandwidth=None, precisions=[{"name": "bf16"}], memory="40Gi", powerWatts=None
+)
+CLASSES = [SMALL, LARGE, BLANK]
+NODES = [node("s", "small", "s"), node("l", "large", "l"), node("b", "blank", "b")]
+PRICES = [priced("s", "small", "4"), priced("l", "large", "2")]
+
+
+def short(decision: Decision) -> tuple[str, list[tuple[str, str, str]]]:
+    """The chosen pool, and pool, code and sentence of those that could serve too."""
+    others = [
+        (v.candidate.pool.name, v.reasons[0].code.value, v.reasons[0].message) for v in decision.verdicts
+    ]
+    return decision.placements[0].as_placed.pool, others
+
+
+@pytest.mark.parametrize(
+    ("goal", "best", "others"),
+    [
+        (
+            "Cheapest",
+            "l",
+            [
+                ("s", "NotBest", "Cheapest: costs 1.00 per hour, the chosen one costs 0.50 per hour"),
+                ("b", "NotBest", "Cheapest: has no known price, the chosen one costs 0.50 per hour"),
+            ],
+        ),
+        (
+            "LowestLatency",
+            "l",
+            [
+                ("s", "NotBest", "LowestLatency: has latency 2.18 s, the chosen one has latency 0.696 s"),
+                ("b", "NotBest", "LowestLatency: has no known latency, the chosen one has latency 0.696 s"),
+            ],
+        ),
+        (
+            "HighestThroughput",
+            "l",
+            [
+                (
+                    "s",
+                    "NotBest",
+                    "HighestThroughput: has throughput 4.41 requests/s, "
+                    "the chosen one has throughput 19.5 requests/s",
+                ),
+                (
+                    "b",
+                    "NotBest",
+                    "HighestThroughput: has no known throughput, "
+                    "the chosen one has throughput 19.5 requests/s",
+                ),
+            ],
+        ),
+        (
+            "LowestEnergy",
+            "s",
+            [
+                (
+                    "l",
+                    "NotBest",
+                    "LowestEnergy: has energy 20.5 J a request, the chosen one has energy 11.3 J a request",
+                ),
+                (
+                    "b",
+                    "NotBest",
+                    "LowestEnergy: has no known energy, the chosen one has energy 11.3 J a request",
+                ),
+            ],
+        ),
+        (
+            "BestFit",
+            "s",
+            [
+                ("b", "NotBest", "BestFit: takes 40.0 GiB, the chosen one takes 16.0 GiB"),
+                ("l", "NotBest", "BestFit: takes 80.0 GiB, the chosen one takes 16.0 GiB"),
+            ],
+        ),
+        (
+            "MostCapable",
+            "l",
+            [
+                ("s", "NotBest", "MostCapable: peaks at 100 TOPS, the chosen one peaks at 400 TOPS"),
+                ("b", "NotBest", "MostCapable: has no known peak, the chosen one peaks at 400 TOPS"),
+            ],
+        ),
+        (
+            "FirstAvailable",
+            "b",
+            [
+                ("l", "NotBest", "equal, and its name comes later"),
+                ("s", "NotBest", "equal, and its name comes later"),
+            ],
+        ),
+    ],
+)
+def test_goals(goal: str, best: str, others: list[tuple[str, str, str]]) -> None:
+    decision = choose(snapshot(NODES, CLASSES, PRICES), workload(), policy(goal=goal))
+    assert short(decision) == (best, others)
+
+
+TIERS = [
+    tier("first", classes=["large"]),
+    tier("second", classes=["small"]),
+    tier("third", classes=["blank"]),
+]
+
+
+def test_tiers_come_before_the_goal() -> None:
+    decision = choose(snapshot(NODES, CLASSES, PRICES), workload(), policy(goal="BestFit", tiers=TIERS))
+    assert short(decision) == (
+        "l",
+        [
+            ("s", "LaterTier", "tier second comes after first"),
+            ("b", "LaterTier", "tier third comes after first"),
+        ],
+    )
+
+
+def test_room_for_all_comes_before_the_tier() -> None:
+    seen = snapshot(NODES, CLASSES, used={"l": {GPU: 3}})
+    decision = choose(seen, workload(replicas=2), policy(tiers=TIERS[:2]))
+    assert short(decision) == (
+        "s",
+        [
+            ("l", "LessRoom", "l hasn't room for all 2 replicas"),
+            ("b", "ExcludedByPolicy", "no tier of policy test includes on-demand blank"),
+        ],
+    )
+
+
+GROWS = declared(
+    "l", {"cloud.google.com/gke-nodepool": "l"}, "large", provisionable={"maxNodes": 1, "devicesPerNode": 4}
+)
+
+
+def test_inside_a_tier_what_is_free_comes_before_what_must_be_provisioned() -> None:
+    seen = snapshot(NODES[:1], [SMALL, LARGE], [GROWS])
+    decision = choose(seen, workload(), policy(goal="MostCapable"))
+    assert short(decision) == ("s", [("l", "LessRoom", "nodes of l would have to be provisioned")])
+
+
+@pytest.mark.parametrize(
+    ("variants", "gpus", "others"),
+    [
+        pytest.param(
+            [variant("a", size="25Gi", quality="1.0"), variant("b", size="8Gi", quality="0.9")],
+            {"s": 4},
+            [("a", "NotBest", "takes 4 devices a replica, the chosen one 1")],
+            id="fewer devices",
+        ),
+        pytest.param(
+            [variant("a", quality="0.98"), variant("b", quality="0.99")],
+            {"s": 4},
+            [("a", "NotBest", "quality 0.98, the chosen one has 0.99")],
+            id="higher quality",
+        ),
+        pytest.param(
+            [variant("c"), variant("b")],
+            {"s": 4},
+            [("c", "NotBest", "equal, and its name comes later")],
+            id="name",
+        ),
+    ],
+)
+def test_ties(variants: Sequence[Spec], gpus: dict[str, int], others: list[tuple[str, str, str]]) -> None:
+    nodes = [node(name, "small", name, gpu=count) for name, count in gpus.items()]
+    decision = choose(snapshot(nodes, [SMALL]), workload(variants), policy(goal="FirstAvailable"))
+    found = [
+        (v.candidate.variant.name, v.reasons[0].code.value, v.reasons[0].message) for v in decision.verdicts
+    ]
+    assert (decision.placements[0].as_placed.variant, found) == ("b", others)
+
+
+@pytest.mark.parametrize(
+    "goal", ["Cheapest", "LowestLatency", "HighestThroughput", "LowestEnergy", "MostCapable"]
+)
+@pytest.mark.parametrize("name", ["aaa", "zzz"])
+def test_unknown_never_wins_whatever_its_name(goal: str, name: str) -> None:
+    nodes: list[Node] = [node("x", "blank", name), node("y", "small", "m")]
+    classes: list[AcceleratorClass] = [BLANK, SMALL]
+    prices: list[AcceleratorPool] = [priced("m", "small", "1000")]
+    decision = choose(snapshot(nodes, classes, prices), workload(), policy(goal=goal))
+    assert decision.placements[0].as_placed.pool == "m"

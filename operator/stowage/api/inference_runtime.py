@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from stowage.api.meta import Model, Resource
 from stowage.api.selector import AcceleratorSelector
@@ -81,6 +83,11 @@ class WeightOnly(Model):
     """Quantization schemes that are read. Absent: any."""
 
 
+PLACEHOLDERS = frozenset({"modelPath", "modelName", "devices", "contextLength"})
+"""What arguments may hold in braces."""
+PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
+
+
 class Support(Model):
     """How the runtime runs on one kind of accelerator."""
 
@@ -122,6 +129,18 @@ class Support(Model):
     """Environment."""
     shared_memory: Quantity | None = None
     """Size of /dev/shm, in memory, that the server needs to join several devices."""
+
+    @model_validator(mode="after")
+    def _check_placeholders(self) -> Self:
+        """Not in CEL: looking through this much text is beyond its cost budget."""
+        texts = [*self.arguments, *(v.value for v in self.environment)]
+        texts += [a for entry in self.variant_arguments for a in entry.arguments]
+        unknown = sorted({n for t in texts for n in PLACEHOLDER.findall(t)} - PLACEHOLDERS)
+        if unknown:
+            known = ", ".join(f"{{{n}}}" for n in sorted(PLACEHOLDERS))
+            message = f"unknown placeholder {{{unknown[0]}}}; write one of {known}"
+            raise PydanticCustomError("rule", "{message}", {"message": message, "field": "arguments"})
+        return self
 
 
 class InferenceRuntimeSpec(Model):

@@ -60,11 +60,12 @@ def pools(
 
 
 def pool_json(offline: Offline, pool: Pool) -> dict[str, Any]:
-    """One pool as data. Devices of a CPU pool are cores."""
+    """One pool as data. Devices of a CPU pool are cores; those of unusable nodes aren't free."""
     unit = 1000 if pool.is_cpu else 1
-    total = sum(n.allocatable.get(pool.resource, 0) for n in pool.nodes) // unit
-    taken = (
-        sum(offline.world.usage.by_node.get(n.name, NONE).get(pool.resource, 0) for n in pool.nodes) // unit
+    open_nodes = [n for n in pool.nodes if usable(pool, n, ())]
+    used = offline.world.usage.by_node
+    free = sum(
+        n.allocatable.get(pool.resource, 0) - used.get(n.name, NONE).get(pool.resource, 0) for n in open_nodes
     )
     return {
         "name": pool.name,
@@ -74,9 +75,9 @@ def pool_json(offline: Offline, pool: Pool) -> dict[str, Any]:
         "architecture": pool.architecture,
         "resourceName": pool.resource,
         "nodes": len(pool.nodes),
-        "usableNodes": sum(usable(pool, n, ()) for n in pool.nodes),
-        "devices": total,
-        "freeDevices": total - taken,
+        "usableNodes": len(open_nodes),
+        "devices": sum(n.allocatable.get(pool.resource, 0) for n in pool.nodes) // unit,
+        "freeDevices": free // unit,
         "deviceMemoryGiB": round(pool.device_memory / 2**30, 1) if pool.device_memory else None,
         "costPerHour": float(pool.cost_per_hour) if pool.cost_per_hour is not None else None,
         "provisionableNodes": pool.provision.nodes if pool.provision else 0,

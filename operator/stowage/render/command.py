@@ -6,10 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 
 from stowage.api.inference_deployment import InferenceDeployment
-from stowage.api.inference_runtime import InferenceRuntime, Support, VariantArguments
+from stowage.api.inference_runtime import (
+    PLACEHOLDER,
+    PLACEHOLDERS,
+    InferenceRuntime,
+    Support,
+    VariantArguments,
+)
 from stowage.api.variant import Variant
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
 _VLLM = {"--reasoning-parser"}
 _LLAMA_CPP = (
     {"--api-key", "--ui", "--webui", "-n"}
@@ -22,7 +27,6 @@ _WHOLE_FLAGS = frozenset(_VLLM | _LLAMA_CPP)
 
 Sources: vllm-project/vllm vllm/engine/arg_utils.py; ggml-org/llama.cpp tools/server/README.md.
 """
-PLACEHOLDERS = frozenset({"modelPath", "modelName", "devices", "contextLength"})
 
 
 def placeholder_values(workload: InferenceDeployment, model_path: str, devices: int) -> dict[str, str | None]:
@@ -44,13 +48,13 @@ def fill(arguments: Iterable[str], values: Mapping[str, str | None]) -> list[str
     """
     filled = []
     for argument in arguments:
-        names = _PLACEHOLDER.findall(argument)
+        names = PLACEHOLDER.findall(argument)
         unknown = [n for n in names if n not in PLACEHOLDERS]
         if unknown:
             known = ", ".join(sorted(PLACEHOLDERS))
             raise ValueError(f"argument {argument!r}: unknown placeholder {unknown[0]!r}; known are {known}")
         if all(values.get(n) is not None for n in names):
-            filled.append(_PLACEHOLDER.sub(lambda m: str(values[m[1]]), argument))
+            filled.append(PLACEHOLDER.sub(lambda m: str(values[m[1]]), argument))
     return filled
 
 

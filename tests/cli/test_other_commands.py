@@ -1,0 +1,64 @@
+"""The smaller commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from stowage import __version__
+from stowage.api.parse import parse
+
+from .conftest import ROOT, Stowage
+
+
+def test_version(stowage: Stowage) -> None:
+    assert stowage("--version").stdout == f"stowage {__version__}\n"
+
+
+def test_help_of_every_command_has_an_example(stowage: Stowage) -> None:
+    for command in (["plan"], ["pools"], ["explain"], ["catalog"], ["operator", "run"], ["crds", "generate"]):
+        text = stowage(*command, "--help").stdout
+        assert f"stowage {command[0]}" in text
+        assert "Example" in text
+
+
+def test_catalog_lists_and_shows(stowage: Stowage) -> None:
+    assert "nvidia-l4" in stowage("catalog").stdout
+    manifest = yaml.safe_load(stowage("catalog", "nvidia-l4", "-o", "yaml").stdout)
+    assert parse(manifest).name == "nvidia-l4"
+    assert json.loads(stowage("catalog", "vllm", "-o", "json").stdout)["metadata"]["name"] == "vllm"
+    unknown = stowage("catalog", "nvidia-l5")
+    assert unknown.returncode == 1
+    assert unknown.stderr.startswith("stowage catalog: nothing is named 'nvidia-l5'; known are ")
+
+
+def test_crds_are_those_of_the_repository(stowage: Stowage, tmp_path: Path) -> None:
+    assert stowage("crds", "generate", tmp_path).returncode == 0
+    written = {f.name: f.read_text() for f in tmp_path.iterdir()}
+    assert written == {f.name: f.read_text() for f in (ROOT / "crds").iterdir()}
+    printed = list(yaml.safe_load_all(stowage("crds", "print").stdout))
+    assert len(printed) == len(written)
+
+
+def test_pools_of_a_fleet(stowage: Stowage, fleet: Path) -> None:
+    found = json.loads(stowage("pools", "--fleet", fleet, "-o", "json").stdout)
+    pools = {p["name"]: p for p in found["pools"]}
+    assert pools["l4-spot"] == {
+        "name": "l4-spot",
+        "acceleratorClass": "nvidia-l4",
+        "acceleratorType": "GPU",
+        "capacityType": "spot",
+        "architecture": "amd64",
+        "resourceName": "nvidia.com/gpu",
+        "nodes": 4,
+        "usableNodes": 3,
+        "devices": 8,
+        "freeDevices": 6,
+        "deviceMemoryGiB": 24.0,
+        "costPerHour": None,
+        "provisionableNodes": 0,
+    }
+    assert found["problems"] == []
+    assert "l4-spot" in stowage("pools", "--fleet", fleet).stdout

@@ -10,6 +10,7 @@ import pytest
 
 from devcluster.cluster import LocalCluster
 from stowage.api.parse import InvalidObject, parse
+from stowage.api.types import RESOURCE_PATTERN_MESSAGE
 
 VARIANT = {
     "name": "bf16",
@@ -44,6 +45,10 @@ CLASS: dict[str, Any] = {
     "metadata": {"name": "nvidia-l4"},
     "spec": {"type": "GPU", "vendor": "NVIDIA", "resourceName": "nvidia.com/gpu"},
 }
+PATTERNED = {**CLASS, "spec": {"type": "FPGA", "vendor": "AMD", "resourceNamePattern": "^amd[.]com/.+$"}}
+EITHER_RESOURCE = (
+    "write either resourceName, such as nvidia.com/gpu, or resourceNamePattern where nodes differ in the name"
+)
 ABSENT = object()
 
 QUANTITY = "write a quantity above zero, such as 15Gi, 8500Mi or 500m"
@@ -208,6 +213,40 @@ TABLE = [
         "spec.resourceName",
         "cpu",
         "resourceName cpu belongs to type CPU; name the device plugin's resource, such as nvidia.com/gpu",
+    ),
+    Refused(
+        "a class without a resource",
+        CLASS,
+        "spec.resourceName",
+        ABSENT,
+        EITHER_RESOURCE,
+    ),
+    Refused("two resources", PATTERNED, "spec.resourceName", "amd.com/gpu", EITHER_RESOURCE),
+    *(
+        Refused(what, PATTERNED, "spec.resourceNamePattern", pattern, RESOURCE_PATTERN_MESSAGE)
+        for what, pattern in (
+            ("pattern without an end", "^amd[.]com/xilinx_.+"),
+            ("pattern without a beginning", "amd[.]com/xilinx_.+$"),
+            ("pattern with a repeated group", "^(a+)+$"),
+            ("pattern with a lookahead", "^(?!a).*$"),
+            ("pattern with an open group", "^(a$"),
+            ("pattern with a set in reverse", "^[z-a]$"),
+            ("empty pattern", "^$"),
+        )
+    ),
+    Refused(
+        "memory of its own and the host's",
+        CLASS,
+        "spec",
+        {"type": "NPU", "vendor": "Any", "resourceName": "x.io/npu", "memory": "8Gi", "hostMemory": True},
+        "hostMemory is for devices without memory of their own; write either memory or hostMemory: true",
+    ),
+    Refused(
+        "comparison with text",
+        CLASS,
+        "spec.match",
+        [{"provider": "x", "matchExpressions": [{"key": "a", "operator": "Gt", "values": ["1Gi"]}]}],
+        "give values for In and NotIn, one whole number for Gt and Lt, none for Exists and DoesNotExist",
     ),
     Refused(
         "variable without a value",

@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stowage.api.meta import Labels, LabelSelectorRequirement, Model, Resource, Rule
+from stowage.api.meta import Labels, Model, Resource, Rule
 from stowage.api.types import (
     AcceleratorType,
     Amount,
     Dialect,
     LabelKey,
     LabelValue,
+    LongText,
     Name,
     Precision,
     Quantity,
+    ResourceName,
+    ResourcePattern,
     Text,
 )
 
 
+class NodeRequirement(Model):
+    """One requirement on a node's label, as corev1.NodeSelectorRequirement: pods select nodes by it."""
+
+    key: LabelKey
+    """The label's key."""
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
+    """How the key relates to the values. Gt and Lt compare whole numbers."""
+    values: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=64)] = []
+    """The values for In and NotIn; one whole number for Gt and Lt; none for Exists and DoesNotExist."""
+
+    rules = (
+        Rule(
+            "self.operator in ['Exists', 'DoesNotExist'] ? !has(self.values) || size(self.values) == 0"
+            " : has(self.values) && (self.operator in ['In', 'NotIn'] ? size(self.values) > 0"
+            " : size(self.values) == 1 && self.values[0].matches('^[0-9]{1,18}$'))",
+            "give values for In and NotIn, one whole number for Gt and Lt, none for Exists and DoesNotExist",
+            lambda self: self.has_fitting_values,
+        ),
+    )
+
+    @property
+    def has_fitting_values(self) -> bool:
+        """Whether the values are of the operator's kind."""
+        if self.operator in ("Exists", "DoesNotExist"):
+            return not self.values
+        if self.operator in ("In", "NotIn"):
+            return bool(self.values)
+        return len(self.values) == 1 and re.fullmatch("[0-9]{1,18}", self.values[0]) is not None
+
+
 class NodeMatch(Model):
-    """One way to recognise the device by the labels of its node. All that is given must hold."""
+    """One way to recognise the device: by the labels of its node, or by another resource name.
+
+    All that is given must hold. Without labels the resource name alone identifies the device.
+    """
 
     provider: Name
     """Who sets these labels, such as gke, eks-karpenter, aks, gfd or nfd."""
+    resource_name: ResourceName | None = None
+    """What the device plugin calls the device on such nodes. Absent: as the class says."""
     match_labels: Labels = {}
     """Labels with exactly these values."""
-    match_expressions: Annotated[list[LabelSelectorRequirement], Field(max_length=16)] = []
+    match_expressions: Annotated[list[NodeRequirement], Field(max_length=16)] = []
     """Requirements on labels."""
 
 
@@ -64,13 +103,35 @@ class Sharing(Model):
     """The label that says in how many shares each device is divided."""
 
 
+class DynamicResources(Model):
+    """How the device appears with dynamic resource allocation (DRA), in ResourceSlices."""
+
+    driver: Text
+    """The driver that publishes the devices, such as gpu.nvidia.com."""
+    device_class: Name
+    """The DeviceClass that its installation creates, such as gpu.nvidia.com."""
+
+
+Trust = Literal["Verified", "Partial", "Memory"]
+FieldNotes = Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=32)]
+
+
 class Provenance(Model):
     """Where the figures come from and how far they are to be trusted."""
 
-    identity: Literal["Verified", "Memory"] = "Memory"
-    """Whether resource name and labels were read in a source, or are known from memory only."""
-    performance: Literal["Verified", "Memory"] = "Memory"
+    identity: Trust = "Memory"
+    """Whether resource name and labels were read in a source (all or some of them), or are known
+    from memory only."""
+    performance: Trust = "Memory"
     """The same for memory, bandwidth and precisions."""
+    performance_source: Literal["Vendor", "Secondary", "Recalled"] | None = None
+    """Who published the figures: the vendor, somebody else, or nobody whom we can name."""
+    verified_fields: FieldNotes = []
+    """Fields, or parts of them, that were read in a source or follow from what was."""
+    memory_fields: FieldNotes = []
+    """Those that are known from memory only."""
+    notes: LongText | None = None
+    """What to know beyond the fields."""
     sources: Annotated[list[Annotated[str, Field(max_length=512)]], Field(max_length=32)] = []
     """Files, documents and pages."""
 
@@ -82,11 +143,17 @@ class AcceleratorClassSpec(Model):
     """GPU, TPU, FPGA, NPU, IPU, CPU or Other."""
     vendor: Text
     """The maker, such as NVIDIA."""
-    resource_name: Annotated[str, Field(min_length=1, max_length=317)]
-    """The extended resource of the device plugin, such as nvidia.com/gpu; cpu for a CPU."""
+    resource_name: ResourceName | None = None
+    """The extended resource of the device plugin, such as nvidia.com/gpu; cpu for a CPU. It is what
+    pods request: where a plugin publishes devices and their cores, the devices."""
+    resource_name_pattern: ResourcePattern | None = None
+    """Instead of resourceName where the name differs from node to node, as after the shell of an FPGA:
+    an anchored regular expression. Pods request the name that their pool's nodes publish."""
     match: Annotated[list[NodeMatch], Field(max_length=16)] = []
     """Ways to recognise the device; one is enough. Where two classes match a node by as many
     requirements, the node is reported and not used. Absent: the resource name alone identifies it."""
+    dra: DynamicResources | None = None
+    """How the device appears where its nodes publish it by dynamic resource allocation only."""
     pool_labels: Annotated[list[LabelKey], Field(max_length=8)] = []
     """Node labels whose values part pools of this class, such as a TPU's topology. Pods select them."""
     topology_label: LabelKey | None = None
@@ -97,7 +164,9 @@ class AcceleratorClassSpec(Model):
     taints: Annotated[list[LabelKey], Field(max_length=16)] = []
     """Keys of taints that belong to the device and are tolerated."""
     memory: Quantity | None = None
-    """Nominal memory of one device. Absent for a CPU: its memory is the node's."""
+    """Nominal memory of one device. Absent: unknown, or the node's (see hostMemory)."""
+    host_memory: bool = False
+    """Whether models live in the node's own memory, as with an integrated NPU. A CPU's always do."""
     memory_label: MemoryLabel | None = None
     """A live figure for the same, preferred."""
     memory_bandwidth: Amount | None = None
@@ -122,10 +191,23 @@ class AcceleratorClassSpec(Model):
 
     rules = (
         Rule(
-            "self.type == 'CPU' || self.resourceName != 'cpu'",
+            "self.type == 'CPU' || !has(self.resourceName) || self.resourceName != 'cpu'",
             "resourceName cpu belongs to type CPU; name the device plugin's resource, such as nvidia.com/gpu",
             lambda self: self.type == "CPU" or self.resource_name != "cpu",
             field="resourceName",
+        ),
+        Rule(
+            "has(self.resourceName) != has(self.resourceNamePattern)",
+            "write either resourceName, such as nvidia.com/gpu, or resourceNamePattern where nodes differ"
+            " in the name",
+            lambda self: (self.resource_name is None) != (self.resource_name_pattern is None),
+            field="resourceName",
+        ),
+        Rule(
+            "!(has(self.hostMemory) && self.hostMemory && has(self.memory))",
+            "hostMemory is for devices without memory of their own; write either memory or hostMemory: true",
+            lambda self: not (self.host_memory and self.memory is not None),
+            field="hostMemory",
         ),
     )
 

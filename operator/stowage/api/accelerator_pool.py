@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stowage.api.meta import Labels, Model, Resource
-from stowage.api.types import Amount, Architecture, CapacityType, Count, Name, Quantity
+from stowage.api.types import Amount, Architecture, CapacityType, Count, Name, Quantity, ResourceName
 
 
 class Provisionable(Model):
@@ -17,6 +17,9 @@ class Provisionable(Model):
     """The most nodes that the pool can have."""
     devices_per_node: Count
     """Devices of one such node."""
+    resource_name: ResourceName | None = None
+    """What such a node publishes its devices as. Absent: as the class says for nodes with these labels;
+    needed where the class has only a pattern."""
     cpu: Quantity | None = None
     """CPU cores of one such node. Absent: taken as enough."""
     memory: Quantity | None = None

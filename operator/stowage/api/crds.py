@@ -121,6 +121,7 @@ INVENTORY = (
             Column("Resource", ".spec.resourceName"),
             Column("Memory", ".spec.memory"),
             AGE,
+            Column("Pattern", ".spec.resourceNamePattern", priority=1),
         ),
         subresources={},
     ),

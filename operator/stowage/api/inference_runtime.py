@@ -160,6 +160,8 @@ class InferenceRuntimeSpec(Model):
         ),
     ]
     """Protocols that it speaks."""
+    preference: Annotated[int, Field(ge=0, le=1000)] = 100
+    """Of runtimes that serve a variant on a pool equally well, that of the highest preference is taken."""
     loads: Annotated[list[Text], Field(max_length=8)] = []
     """Schemes of URIs that the server fetches itself, such as hf."""
     supports: Annotated[

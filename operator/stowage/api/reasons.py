@@ -32,6 +32,7 @@ class Code(StrEnum):
     INSUFFICIENT_MEMORY = "InsufficientMemory", "The variant doesn't fit into the devices' memory."
     TOO_FEW_DEVICES = "TooFewDevices", "A node of the pool has too few devices for one replica."
     MULTI_HOST_TOPOLOGY = "MultiHostTopology", "The slice spans hosts; a Deployment can't serve it."
+    UNKNOWN_MEMORY = "UnknownMemory", "The memory of the device is not known."
     UNKNOWN_PERFORMANCE = "UnknownPerformance", "A bound is asked for, and no figure is known."
     # Of a candidate: what the deployment or the policy doesn't want.
     EXCLUDED_BY_POLICY = "ExcludedByPolicy", "No tier of the policy includes it."

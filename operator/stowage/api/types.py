@@ -7,6 +7,7 @@ sentence from the schema, so that both refuse the same values with the same word
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -164,6 +165,43 @@ LabelValue = Annotated[
         max_length=63,
     ),
 ]
+
+ResourceName = Annotated[str, Field(min_length=1, max_length=317)]
+"""The name of a resource of nodes, such as ``nvidia.com/gpu``."""
+
+_ATOM = r"([A-Za-z0-9/_.-]|\\[.d]|\[(a-z|A-Z|0-9|[A-Za-z0-9_.])+-?\])[*+?]?"
+RESOURCE_PATTERN = rf"^\^({_ATOM}|\(({_ATOM})+(\|({_ATOM})+)*\))+\$$"
+"""What RE2 and Python read alike and in bounded time: characters, ``\\.``, ``\\d``, sets, ``*``, ``+``,
+``?`` and alternatives in parentheses that aren't nested or repeated."""
+RESOURCE_PATTERN_MESSAGE = (
+    "write a regular expression from ^ to $ of characters, \\., \\d, [sets], *, +, ? and (one|other), such as"
+    " ^amd\\.com/xilinx_u250_.+-\\d+$"
+)
+
+
+def _check_resource_pattern(value: str) -> str:
+    try:
+        re.compile(value, re.ASCII)
+    except re.error as error:
+        raise ValueError(RESOURCE_PATTERN_MESSAGE) from error
+    return value
+
+
+ResourcePattern = Annotated[
+    str,
+    Field(max_length=253, pattern=RESOURCE_PATTERN),
+    AfterValidator(_check_resource_pattern),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": 253,
+            "x-kubernetes-validations": [
+                rule(f"self.matches(r'{RESOURCE_PATTERN}')", RESOURCE_PATTERN_MESSAGE)
+            ],
+        }
+    ),
+]
+"""An anchored regular expression over resource names."""
 
 Argument = Annotated[str, Field(max_length=512)]
 Count = Annotated[int, Field(ge=1, le=65536)]

@@ -59,7 +59,8 @@ def _table() -> None:
     for one in load_catalog().classes.values():
         spec = one.spec
         native = " ".join(p.name for p in spec.precisions)
-        classes.add_row(one.name, spec.type, spec.vendor, spec.resource_name, spec.memory or "-", native)
+        resource = spec.resource_name or spec.resource_name_pattern
+        classes.add_row(one.name, spec.type, spec.vendor, resource, spec.memory or "-", native)
     runtimes = Table("RUNTIME", "FORMATS", "PROTOCOLS", "RUNS ON", box=None)
     for server in load_catalog().runtimes.values():
         spec_ = server.spec

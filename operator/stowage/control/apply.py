@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.reasons import Code
-from stowage.cluster.errors import Forbidden, Retry, Terminal
+from stowage.cluster.errors import Retry, Terminal
 from stowage.cluster.ports import DEPLOYMENTS, Body, Cluster, ResourceType
 from stowage.control.projections import Child, project_child
 from stowage.control.store import Store
@@ -44,16 +44,17 @@ class Children:
                 return False
         try:
             stored = await self._cluster.apply(resource, body)
-        except Forbidden:
-            raise
         except Terminal as error:
+            # Also what RBAC, a quota or an admission policy forbids: the team must learn of it.
             raise ChildRefusedError(Reason(Code.APPLY_FAILED, str(error))) from error
         store.observe("MODIFIED", stored)
         return True
 
     async def delete(self, store: Store[Child], namespace: str, name: str) -> None:
-        """Deletes a child of ours."""
-        child = store.items[namespace, name]
+        """Deletes a child of ours; one that is gone is success."""
+        child = store.items.get((namespace, name))
+        if child is None:
+            return
         await self._cluster.delete(store.resource, name, namespace, uid=child.uid)
 
     async def _live(self, store: Store[Child], namespace: str, name: str) -> Child | None:

@@ -6,13 +6,55 @@ are ignored; without posting, peering and scanning kopf writes nothing at all.
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
 
 import kopf
 
 from stowage.cluster.configuration import load_configuration
 from stowage.control.store import AnyStore
 from stowage.control.world import World
+
+RESTART_SECONDS = 5.0
+_log = logging.getLogger(__name__)
+
+
+async def watch(world: World, context: str | None, find_missed: Callable[[], Awaitable[None]]) -> NoReturn:
+    """Runs kopf until cancelled.
+
+    One watch that fails for good, since a right was taken or a CRD is gone, ends all of kopf. That is
+    said, and it starts again; ``find_missed`` then looks for what was deleted meanwhile.
+    """
+    while True:
+        try:
+            await _run_kopf(registry_for(world, context), settings_for(world))
+        except Exception as error:
+            why = getattr(error, "message", None) or error
+            _log.error("the watches ended: %s; they start again in %.0f s", why, RESTART_SECONDS)
+        await asyncio.sleep(RESTART_SECONDS)
+        await find_missed()
+
+
+async def _run_kopf(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings) -> None:
+    """``kopf.operator``, but that the signals stay ours: kopf loses those that come while a watch fails.
+
+    It waits for, and then cancels, every task that is made after this point.
+    """
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(registry=registry, settings=settings, standalone=True, clusterwide=True)
+    cancel_on_signals()
+    await kopf.run_tasks(tasks, ignored=others)
+
+
+def cancel_on_signals() -> None:
+    """Lets SIGTERM and SIGINT cancel this task."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 def registry_for(world: World, context: str | None) -> kopf.OperatorRegistry:
@@ -64,7 +106,7 @@ def settings_for(world: World) -> kopf.OperatorSettings:
     settings.watching.chunk_size = 500
     settings.queueing.worker_limit = None  # a limit below the number of objects deadlocks the start
     settings.queueing.idle_timeout = 1
-    settings.process.ultimate_exiting_timeout = 30
+    settings.process.ultimate_exiting_timeout = None  # kills the process even where kopf is to start again
     for store in world.stores:
         if store.selector:
             resource = store.resource

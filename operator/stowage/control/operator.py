@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from dataclasses import dataclass
-
-import kopf
+from typing import Any
 
 from stowage.catalog import load_catalog
 from stowage.cluster import ports
@@ -15,7 +13,7 @@ from stowage.cluster.client import KubernetesCluster
 from stowage.cluster.ports import Body, Cluster
 from stowage.cluster.reflector import Reflector
 from stowage.control import resync
-from stowage.control.handlers import registry_for, settings_for
+from stowage.control.handlers import cancel_on_signals, watch
 from stowage.control.policy_status import report_policies
 from stowage.control.projections import PodUse, project_pod
 from stowage.control.queue import WorkQueue, run_workers
@@ -38,7 +36,10 @@ class Options:
     resync_seconds: float = resync.PERIOD_SECONDS
 
 
-def _namespace_labels(body: Body) -> dict[str, str]:
+def _namespace_labels(body: Body) -> dict[str, str] | None:
+    """Labels of a namespace; None for one that is going, where nothing can be made any more."""
+    if "deletionTimestamp" in body["metadata"]:
+        return None
     return dict(body["metadata"].get("labels") or {})
 
 
@@ -77,33 +78,23 @@ class Operator:
         self.queue.add_after((ports.INFERENCE_DEPLOYMENTS.plural, *key), seconds)
 
     async def run(self, health: Health) -> None:
-        """Runs until stopped. Nothing is decided before everything has been listed once, so that no
+        """Runs until cancelled. Nothing is decided before everything has been listed once, so that no
         device is given away that is taken."""
         async with asyncio.TaskGroup() as group:
-            background: list[asyncio.Task[None]] = [
-                group.create_task(self._pods.run(), name="pods"),
-                group.create_task(self._namespaces.run(), name="namespaces"),
-            ]
+            group.create_task(self._pods.run(), name="pods")
+            group.create_task(self._namespaces.run(), name="namespaces")
             await resync.fill(self._cluster, self.world)
             await asyncio.gather(self._pods.synced.wait(), self._namespaces.synced.wait())
             self._triggers.world = self.world
             self._begin()
-            background.append(
-                group.create_task(resync.repeat(self._cluster, self.world, self._options.resync_seconds))
-            )
-            background.append(group.create_task(run_workers(self.queue, self._handle, self._options.workers)))
+            group.create_task(resync.repeat(self._cluster, self.world, self._options.resync_seconds))
+            group.create_task(run_workers(self.queue, self._handle, self._options.workers), name="workers")
             health.ready = True
-            # kopf goes last: it waits for, and then cancels, every task that is made after it.
-            await asyncio.sleep(0.01)
-            await kopf.operator(
-                registry=registry_for(self.world, self._options.context),
-                settings=settings_for(self.world),
-                standalone=True,
-                clusterwide=True,
-            )
-            health.ready = False
-            for task in background:
-                task.cancel()
+            await asyncio.sleep(0.01)  # lets the workers start: kopf ends what is made after it
+            await watch(self.world, self._options.context, self._find_missed)
+
+    async def _find_missed(self) -> None:
+        await resync.once(self._cluster, self.world)
 
     def _begin(self) -> None:
         pools = self.world.discovery.pools
@@ -138,11 +129,16 @@ class Operator:
         self._known_problems = problems
 
 
+def _stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Reports what nobody awaited. kopf leaves generators open when it is cancelled while it lists; that
+    they can't be closed afterwards harms nothing."""
+    if "asyncgen" not in context:
+        loop.default_exception_handler(context)
+
+
 async def serve(options: Options, health: Health) -> None:
     """Connects and runs until SIGTERM or SIGINT."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)  # until kopf takes the signals over
+    cancel_on_signals()
+    asyncio.get_running_loop().set_exception_handler(_stray_error)
     async with health, KubernetesCluster.connect(options.context) as cluster:
         await Operator(cluster, options).run(health)

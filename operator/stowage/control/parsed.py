@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from stowage.api.meta import API_VERSION, Resource
 from stowage.api.parse import InvalidObject, parse
 from stowage.cluster.ports import Body
+from stowage.cluster.reflector import Key, object_key
 
 R = TypeVar("R", bound=Resource)
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed(Generic[R]):
-    """An object as it came. ``value`` is the last that could be understood: a broken edit of a policy
-    must not take away what it said before."""
+    """An object as it came. Where its spec can't be understood, ``value`` has the last that could: a
+    broken edit of a policy must not take away what it said before."""
 
     value: R | None
     error: str = ""
@@ -23,6 +24,8 @@ class Parsed(Generic[R]):
     uid: str = ""
     deleting: bool = False
     resource_version: str = ""
+    status: Body = field(default_factory=dict)
+    """As it came; only of an object that was never understood."""
 
 
 class Parser(Generic[R]):
@@ -30,11 +33,11 @@ class Parser(Generic[R]):
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        self._last: dict[tuple[str, str], R] = {}
+        self._last: dict[Key, R] = {}
 
     def __call__(self, body: Body) -> Parsed[R]:
-        metadata = body["metadata"]
-        key = metadata.get("namespace", ""), metadata["name"]
+        key, metadata = object_key(body), body["metadata"]
+        whole = {"apiVersion": API_VERSION, **body, "kind": self._kind}
         common: dict[str, Any] = {
             "generation": metadata.get("generation", 0),
             "uid": metadata.get("uid", ""),
@@ -42,12 +45,29 @@ class Parser(Generic[R]):
             "resource_version": metadata.get("resourceVersion", ""),
         }
         try:
-            value: R = parse({"apiVersion": API_VERSION, **body, "kind": self._kind}, lenient=True)  # type: ignore[assignment]
+            value = self._parse(whole)
         except InvalidObject as error:
-            return Parsed(self._last.get(key), str(error), **common)
+            last = self._with_last_spec(key, whole)
+            status = body.get("status") or {}
+            return Parsed(last, str(error), **common, status=status if last is None else {})
         self._last[key] = value
         return Parsed(value, **common)
 
-    def forget(self, key: tuple[str, str]) -> None:
+    def forget(self, key: Key) -> None:
         """Drops what is remembered of a deleted object."""
         self._last.pop(key, None)
+
+    def _with_last_spec(self, key: Key, body: Body) -> R | None:
+        """The object as it is, its status and version above all, but for its spec."""
+        last = self._last.get(key)
+        if last is None or last.metadata.uid != body["metadata"].get("uid", ""):
+            return None
+        try:
+            return self._parse({**body, "spec": last.to_wire()["spec"]})
+        except InvalidObject:
+            return last  # the status is broken too
+
+    @staticmethod
+    def _parse(body: Body) -> R:
+        value: R = parse(body, lenient=True)  # type: ignore[assignment]
+        return value

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from stowage.api.inference_deployment import InferenceDeployment
-from stowage.api.inference_deployment_status import InferenceDeploymentStatus
-from stowage.api.meta import API_VERSION
+from stowage.api.meta import Condition
 from stowage.api.reasons import Code
 from stowage.cluster.ports import INFERENCE_DEPLOYMENTS, Body, Cluster
 from stowage.cluster.reflector import Key
@@ -25,6 +25,7 @@ from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Holding, Placement
 from stowage.render.children import deployment, disruption_budget, service
 from stowage.render.command import reserved_argument
+from stowage.render.conditions import conditions
 from stowage.render.names import RUNTIME_REVISION, deployment_name
 from stowage.render.status import Situation, status
 from stowage.render.transition import Serving, transition
@@ -34,6 +35,8 @@ _log = logging.getLogger(__name__)
 LOOK_AGAIN = frozenset({Code.NAME_CONFLICT, Code.APPLY_FAILED})
 """Troubles whose end no watch of ours tells of."""
 LOOK_AGAIN_SECONDS = 30.0
+SECONDS = "%Y-%m-%dT%H:%M:%SZ"
+"""Times in status."""
 
 
 def utc_now() -> datetime:
@@ -52,10 +55,15 @@ class Reconciler:
     async def reconcile(self, key: Key) -> None:
         """One run. Level-triggered: it looks at what is, not at what changed."""
         parsed = self.world.workloads.items.get(key)
-        if parsed is None or parsed.value is None or parsed.deleting:
+        if parsed is None or parsed.deleting or key[0] not in self.world.namespaces:
             return
-        workload = self._current(parsed)
-        situation = Situation(workload, self._serving(workload), problem=self._refusal(parsed))
+        if parsed.value is None:
+            await self._refuse(key, parsed)
+            return
+        workload = parsed.value
+        situation = Situation(
+            workload, self._serving(workload.key, parsed.uid), problem=self._refusal(parsed)
+        )
         if situation.problem is None and not workload.spec.paused:
             situation = await self._place(workload, situation)
         elif workload.spec.paused and situation.problem is None:
@@ -65,27 +73,15 @@ class Reconciler:
             self.look_again(key, LOOK_AGAIN_SECONDS)
 
     @staticmethod
-    def _current(parsed: Parsed[InferenceDeployment]) -> InferenceDeployment:
-        """The object; where its newest spec can't be understood, the last good spec under the newest
-        generation."""
-        assert parsed.value is not None
-        if not parsed.error:
-            return parsed.value
-        update = {"generation": parsed.generation, "resource_version": parsed.resource_version}
-        metadata = parsed.value.metadata.model_copy(update=update)
-        return parsed.value.model_copy(update={"metadata": metadata})
-
-    @staticmethod
     def _refusal(parsed: Parsed[InferenceDeployment]) -> Reason | None:
         return Reason(Code.INVALID_SPEC, parsed.error) if parsed.error else None
 
-    def _serving(self, workload: InferenceDeployment) -> tuple[Serving, ...]:
+    def _serving(self, key: Key, uid: str) -> tuple[Serving, ...]:
         """Our Deployments for this object, by name."""
-        namespace = workload.metadata.namespace
         return tuple(
             Serving(name, child.placement, child.replicas, child.ready)
             for (space, name), child in sorted(self.world.deployments.items.items())
-            if space == namespace and child.owner_uid == workload.metadata.uid and child.placement is not None
+            if space == key[0] and child.owner_uid == uid and child.placement is not None
         )
 
     async def _place(self, workload: InferenceDeployment, situation: Situation) -> Situation:
@@ -106,7 +102,7 @@ class Reconciler:
                     await self._carry_out(workload, step.apply, step.delete)
             except ChildRefusedError as refused:
                 problem = refused.reason
-        serving = self._serving(workload)
+        serving = self._serving(workload.key, workload.metadata.uid)
         return Situation(
             workload,
             serving=tuple(s for s in serving if s.name not in step.delete),
@@ -170,33 +166,56 @@ class Reconciler:
     async def _report(self, situation: Situation) -> None:
         """Writes the status where it differs, then posts what changed."""
         now = self.clock()
-        before = situation.workload.status
-        after = status(situation, now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        before, metadata = situation.workload.status, situation.workload.metadata
+        after = status(situation, now.strftime(SECONDS))
         if before is not None and before.to_wire() == after.to_wire():
             return
-        stored = await self.cluster.apply(
-            INFERENCE_DEPLOYMENTS, status_body(situation.workload, after), subresource="status"
-        )
-        self.world.workloads.observe("MODIFIED", stored)
+        await self._write(situation.workload.key, metadata.resource_version, after.to_wire())
         ready = next(c for c in after.conditions if c.type == "Ready")
-        _log.info("%s/%s: %s: %s", *situation.workload.key, ready.reason, ready.message)
+        level = logging.WARNING if ready.reason in LOOK_AGAIN else logging.INFO
+        _log.log(level, "%s/%s: %s: %s", *situation.workload.key, ready.reason, ready.message)
         for number, (kind, reason, note) in enumerate(announce.transitions(before, after)):
             stamp = f"{int(now.timestamp() * 1e6) + number:x}"
             time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             body = announce.event(situation.workload, kind, reason, note, time, stamp)
             await announce.post(self.cluster, body)
 
+    async def _refuse(self, key: Key, parsed: Parsed[InferenceDeployment]) -> None:
+        """Says of an object that was never understood why; what serves stays as it is."""
+        serving = sum(s.ready for s in self._serving(key, parsed.uid))
+        after = refused_status(parsed, serving, self.clock().strftime(SECONDS))
+        if after != parsed.status:
+            await self._write(key, parsed.resource_version, after)
+            _log.warning("%s/%s: %s: %s", *key, Code.INVALID_SPEC, parsed.error)
 
-def status_body(workload: InferenceDeployment, after: InferenceDeploymentStatus) -> Body:
-    """What is applied to the status subresource. With the resourceVersion, a decision made on an old
-    object conflicts instead of overwriting."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": workload.kind,
-        "metadata": {
-            "name": workload.name,
-            "namespace": workload.metadata.namespace,
-            "resourceVersion": workload.metadata.resource_version,
-        },
-        "status": after.to_wire(),
-    }
+    async def _write(self, key: Key, version: str, wire: Body) -> None:
+        """Applies a status. With the resourceVersion, a decision made on an old object conflicts instead
+        of overwriting."""
+        kind = INFERENCE_DEPLOYMENTS
+        metadata = {"namespace": key[0], "name": key[1], "resourceVersion": version}
+        body = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": metadata,
+            "status": _filled(wire),
+        }
+        stored = await self.cluster.apply(kind, body, subresource="status")
+        self.world.workloads.observe("MODIFIED", stored)
+
+
+def _filled(value: Any) -> Any:
+    """The value without empty lists, which kubectl describe would show as fields without a value."""
+    if isinstance(value, Mapping):
+        return {name: _filled(each) for name, each in value.items() if each != []}
+    return [_filled(each) for each in value] if isinstance(value, list) else value
+
+
+def refused_status(parsed: Parsed[InferenceDeployment], serving: int, now: str) -> Body:
+    """The status of an object that was never understood: as it was, but for its conditions."""
+    before = [Condition.model_validate(c, extra="ignore") for c in parsed.status.get("conditions", ())]
+    why = Reason(Code.INVALID_SPEC, parsed.error)
+    found = conditions(
+        parsed.generation, before, None, why, wanted=1, ready=0, draining=False, serving=serving, now=now
+    )
+    said = {"observedGeneration": parsed.generation, "conditions": [c.to_wire() for c in found]}
+    return {**parsed.status, **said}

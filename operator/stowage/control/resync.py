@@ -37,18 +37,23 @@ async def repeat(cluster: Cluster, world: World, period: float = PERIOD_SECONDS)
     """Lists everything again and again. What it mends is logged: a watch lost it."""
     while True:
         await asyncio.sleep(period)
-        for store in world.stores:
-            before = store.repairs
-            try:
-                await _list(cluster, store, first=False)
-            except ClusterError as error:
-                _log.warning("resync: %s", error)
-            if store.repairs != before:
-                _log.warning(
-                    "resync: %d %s differed from what the watch had told",
-                    store.repairs - before,
-                    store.resource.qualified,
-                )
+        await once(cluster, world)
+
+
+async def once(cluster: Cluster, world: World) -> None:
+    """Lists everything again."""
+    for store in world.stores:
+        before = store.repairs
+        try:
+            await _list(cluster, store, first=False)
+        except ClusterError as error:
+            _log.warning("resync: %s", error)
+        if store.repairs != before:
+            _log.warning(
+                "resync: %d %s differed from what the watch had told",
+                store.repairs - before,
+                store.resource.qualified,
+            )
 
 
 async def _list(cluster: Cluster, store: AnyStore, *, first: bool) -> None:

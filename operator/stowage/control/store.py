@@ -5,6 +5,7 @@ An object deleted while a watch is broken never yields DELETED, so events alone 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,8 @@ from stowage.cluster.reflector import Key, object_key
 T = TypeVar("T")
 
 OnChange = Callable[[Key, T | None, T | None], None]
+
+_log = logging.getLogger(__name__)
 
 
 def version_of(body: Body) -> int:
@@ -27,13 +30,22 @@ class Store(Generic[T]):
     """Projections by key. An older version of an object never replaces a newer one."""
 
     def __init__(
-        self, resource: ResourceType, project: Callable[[Body], T], on_change: OnChange[T], selector: str = ""
+        self,
+        resource: ResourceType,
+        project: Callable[[Body], T],
+        on_change: OnChange[T],
+        selector: str = "",
+        forget: Callable[[Key], None] | None = None,
     ) -> None:
+        """Args:
+        forget: told of each object that is gone, where ``project`` remembers something of it.
+        """
         self.resource = resource
         self.selector = selector
         self.repairs = 0
         self._project = project
         self._on_change = on_change
+        self._forget = forget
         self._items: dict[Key, T] = {}
         self._versions: dict[Key, int] = {}
         self._deleted: dict[Key, int] = {}
@@ -51,13 +63,16 @@ class Store(Generic[T]):
             if self._versions.get(key, 0) <= version:
                 self._drop(key)
         elif version > max(self._versions.get(key, 0), self._deleted.get(key, 0)):
-            self._keep(key, version, self._project(body))
+            self._keep(key, version, self._read(key, body))
 
-    def decode(self, body: Body) -> tuple[Key, int, T]:
+    def decode(self, body: Body) -> tuple[Key, int, T | None]:
         """For ``Cluster.list``: key, version and projection of one object."""
-        return object_key(body), version_of(body), self._project(body)
+        key = object_key(body)
+        # Items of a list lack these two, and an object without them would differ from what we render.
+        whole = {"apiVersion": self.resource.api_version, "kind": self.resource.kind, **body}
+        return key, version_of(body), self._read(key, whole)
 
-    def replace(self, listing: Listing[tuple[Key, int, T]], *, first: bool) -> None:
+    def replace(self, listing: Listing[tuple[Key, int, T | None]], *, first: bool) -> None:
         """Takes a whole list for true, except where events since then know better."""
         at = int(listing.resource_version) if listing.resource_version.isdigit() else 0
         listed: set[Key] = set()
@@ -72,9 +87,19 @@ class Store(Generic[T]):
         if not first:
             self.repairs += changes
 
-    def _keep(self, key: Key, version: int, item: T) -> bool:
+    def _read(self, key: Key, body: Body) -> T | None:
+        """The projection. One odd object must not blind us to all the others: it keeps its last one."""
+        try:
+            return self._project(body)
+        except Exception as error:
+            _log.warning("%s %s can't be read: %r", self.resource.qualified, "/".join(key).lstrip("/"), error)
+            return self._items.get(key)
+
+    def _keep(self, key: Key, version: int, item: T | None) -> bool:
         old = self._items.get(key)
         self._versions[key] = version
+        if item is None:
+            return False
         self._items[key] = item
         if old == item:
             return False
@@ -83,6 +108,8 @@ class Store(Generic[T]):
 
     def _drop(self, key: Key) -> bool:
         self._versions.pop(key, None)
+        if self._forget is not None:
+            self._forget(key)
         old = self._items.pop(key, None)
         if old is None:
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.accelerator_pool import AcceleratorPool
@@ -54,7 +55,7 @@ class World:
     services: Store[Child] = field(init=False)
     budgets: Store[Child] = field(init=False)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Labels by namespace."""
+    """Labels by namespace; those that are going are not here."""
     usage: Usage = field(default_factory=Usage)
     in_flight: dict[tuple[str, str], Holding] = field(default_factory=dict)
     """Decisions that are being written, by namespace and Deployment."""
@@ -72,7 +73,8 @@ class World:
         self.budgets = self._children(ports.POD_DISRUPTION_BUDGETS)
 
     def _ours(self, resource: ports.ResourceType) -> AnyStore:
-        return Store(resource, Parser(resource.kind), self._notify(resource))
+        parser: Parser[Any] = Parser(resource.kind)
+        return Store(resource, parser, self._notify(resource), forget=parser.forget)
 
     def _children(self, resource: ports.ResourceType) -> Store[Child]:
         return Store(resource, project_child, self._notify(resource), SELECTOR)

@@ -88,6 +88,8 @@ def hardware_binding(c: Candidate) -> Reason | None:
 
 def native_precision(c: Candidate) -> Reason | None:
     needed, name = c.variant.activations, c.pool.accelerator_class.name
+    if not c.pool.accelerator_class.spec.precisions:
+        return Reason(Code.PRECISION_NOT_NATIVE, f"what {name} computes isn't known; override the class")
     if any(p.name == needed for p in c.pool.accelerator_class.spec.precisions):
         return None
     return Reason(Code.PRECISION_NOT_NATIVE, f"{needed} is not native on {name}")
@@ -150,6 +152,16 @@ def topology(c: Candidate) -> Reason | None:
     return Reason(
         Code.MULTI_HOST_TOPOLOGY,
         f"a slice of topology {c.pool.topology} spans {hosts} hosts of {c.pool.devices_per_node} devices",
+    )
+
+
+def known_memory(c: Candidate) -> Reason | None:
+    """Memory of a device of its own must be known: the node's isn't it."""
+    spec = c.pool.accelerator_class.spec
+    if c.pool.is_cpu or spec.host_memory or c.pool.device_memory is not None:
+        return None
+    return Reason(
+        Code.UNKNOWN_MEMORY, f"memory of {c.pool.accelerator_class.name} isn't known; override the class"
     )
 
 
@@ -257,6 +269,7 @@ RUNS: tuple[Check, ...] = (
     runtime_precision,
     dialect,
     topology,
+    known_memory,
 )
 SUITS: tuple[Check, ...] = (
     memory,

@@ -94,7 +94,7 @@ class Rank:
 
     Candidates that hold all wanted replicas come before those that hold only some, so that a later
     tier serves where an earlier one can't. Then tier, room (free before provisionable), the goal,
-    fewer devices, higher quality, names.
+    fewer devices, higher quality, the runtime's preference, names.
     """
 
     partial: bool
@@ -103,6 +103,7 @@ class Rank:
     goal: Key
     devices: int
     quality: Decimal
+    preference: int
     name: str
 
 
@@ -116,6 +117,7 @@ def rank(candidate: Candidate, capacity: Capacity, wanted: int) -> Rank:
         goal=GOALS[candidate.demand.policy.spec.goal].key(candidate),
         devices=candidate.devices,
         quality=-Decimal(candidate.variant.quality),
+        preference=-candidate.runtime.spec.preference,
         name=candidate.placement.id,
     )
 
@@ -144,5 +146,9 @@ def why_not(candidate: Candidate, own: Rank, best: Candidate, winning: Rank) -> 
         return Reason(
             Code.NOT_BEST,
             f"quality {candidate.variant.quality}, the chosen one has {best.variant.quality}",
+        )
+    if own.preference != winning.preference:
+        return Reason(
+            Code.NOT_BEST, f"equal, and {best.runtime.name} is preferred to {candidate.runtime.name}"
         )
     return Reason(Code.NOT_BEST, "equal, and its name comes later")

@@ -10,30 +10,20 @@ from decimal import Decimal
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.accelerator_pool import AcceleratorPool
 from stowage.api.quantity import GIB, parse_bytes, parse_millis
-from stowage.placement.recognition import Recognised, classes_by_resource, recognise
+from stowage.placement.pool_labels import (
+    ARCHITECTURE,
+    INSTANCE_TYPE,
+    capacity_type,
+    named_by_label,
+    with_resource,
+)
+from stowage.placement.recognition import (
+    Recognised,
+    classes_by_resource,
+    declared_resource,
+    recognise,
+)
 from stowage.placement.snapshot import Node, Pool, Provision
-
-INSTANCE_TYPE = "node.kubernetes.io/instance-type"
-ARCHITECTURE = "kubernetes.io/arch"
-
-POOL_LABELS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("cloud.google.com/gke-nodepool", ()),
-    ("karpenter.sh/nodepool", (INSTANCE_TYPE, "karpenter.sh/capacity-type")),
-    ("eks.amazonaws.com/nodegroup", (INSTANCE_TYPE,)),
-    ("kubernetes.azure.com/agentpool", ()),
-    ("agentpool", ()),
-)
-"""The label that names a pool, and the labels that part it where a provider's pool may mix shapes.
-A GKE or AKS pool has one machine type by construction; a Karpenter NodePool may have many."""
-
-CAPACITY_LABELS: tuple[tuple[str, Mapping[str, str]], ...] = (
-    ("karpenter.sh/capacity-type", {"spot": "spot", "on-demand": "on-demand", "reserved": "reserved"}),
-    ("eks.amazonaws.com/capacityType", {"SPOT": "spot", "CAPACITY_BLOCK": "reserved"}),
-    ("cloud.google.com/gke-spot", {"true": "spot"}),
-    ("cloud.google.com/gke-preemptible", {"true": "spot"}),
-    ("kubernetes.azure.com/scalesetpriority", {"spot": "spot"}),
-)
-"""Labels that say how a node was bought. Nothing said: on-demand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +41,7 @@ class _Identity:
     name: str
     keys: tuple[tuple[str, str], ...]
     identified_by_keys: bool
+    resource: str
 
 
 def discover(
@@ -61,14 +52,15 @@ def discover(
     The result doesn't depend on the order of the arguments.
     """
     known = {c.name: c for c in classes}
-    by_resource = classes_by_resource(known.values())
+    nodes = sorted(nodes, key=lambda n: n.name)
+    by_resource = classes_by_resource(known.values(), {r for n in nodes for r in n.capacity})
     groups: dict[tuple[_Identity, str], list[Node]] = {}
     problems: list[str] = []
-    for node in sorted(nodes, key=lambda n: n.name):
+    for node in nodes:
         found = recognise(node, by_resource)
         problems.extend(_problems(node, found))
-        for accelerator in found.classes:
-            identity = _identify(node, accelerator)
+        for accelerator, resource in zip(found.classes, found.resources, strict=True):
+            identity = _identify(node, accelerator, resource)
             groups.setdefault((identity, accelerator.name), []).append(node)
     pools = [_pool(identity, known[name], members) for (identity, name), members in groups.items()]
     for declaration in sorted(declared, key=lambda d: d.name):
@@ -79,6 +71,12 @@ def discover(
                 f"{declaration.spec.accelerator_class!r} doesn't exist"
             )
             continue
+        unnamed = declared_resource(declaration, accelerator_class) is None
+        if declaration.spec.provisionable and unnamed and len(_meant(pools, declaration)) != 1:
+            problems.append(
+                f"AcceleratorPool {declaration.name}: {accelerator_class.name} is published under a name that"
+                " differs from node to node; write provisionable.resourceName"
+            )
         pools = _declare(pools, declaration, accelerator_class)
     return Discovery(tuple(sorted(pools, key=lambda p: (p.name, p.accelerator_class.name))), tuple(problems))
 
@@ -96,12 +94,12 @@ def _problems(node: Node, found: Recognised) -> list[str]:
     return several + none
 
 
-def _identify(node: Node, accelerator: AcceleratorClass) -> _Identity:
+def _identify(node: Node, accelerator: AcceleratorClass, resource: str) -> _Identity:
     """The pool's name and keys. They depend on the node alone, so that a name never changes because
     of other nodes."""
     extra = [(k, node.labels[k]) for k in accelerator.spec.pool_labels if k in node.labels]
-    named = _named_by_label(node.labels)
-    name, keys = named or _named_by_shape(node, accelerator)
+    named = named_by_label(node.labels)
+    name, keys = named or _named_by_shape(node, accelerator, resource)
     # What the provider sets itself is one value for the whole of its pool, and the pool's name implies it.
     provider = keys[0][0].partition("/")[0] if named else None
     parts = [name, *(v for k, v in extra if v and k.partition("/")[0] != provider)]
@@ -110,15 +108,18 @@ def _identify(node: Node, accelerator: AcceleratorClass) -> _Identity:
         label = sharing.strategy_label if sharing.strategy_label in node.labels else sharing.replicas_label
         parts.append("shared")
         keys = [*keys, *([(label, node.labels[label])] if label else [])]
-    return _Identity(".".join(parts), tuple(dict.fromkeys([*keys, *extra])), named is not None)
+    name = with_resource(".".join(parts), accelerator, resource)
+    return _Identity(name, tuple(dict.fromkeys([*keys, *extra])), named is not None, resource)
 
 
-def _named_by_shape(node: Node, accelerator: AcceleratorClass) -> tuple[str, list[tuple[str, str]]]:
+def _named_by_shape(
+    node: Node, accelerator: AcceleratorClass, resource: str
+) -> tuple[str, list[tuple[str, str]]]:
     """Where no provider names a pool: instance type, class, devices and, unless amd64, architecture.
 
     The instance type alone says little: some distributions give every node the same.
     """
-    devices = node.capacity.get(accelerator.spec.resource_name, 0)
+    devices = node.capacity.get(resource, 0)
     count = devices // 1000 if accelerator.spec.type == "CPU" else devices
     instance_type, architecture = node.labels.get(INSTANCE_TYPE), node.labels.get(ARCHITECTURE, "")
     parts = [
@@ -128,14 +129,6 @@ def _named_by_shape(node: Node, accelerator: AcceleratorClass) -> tuple[str, lis
     ]
     keys = [(k, node.labels[k]) for k in (INSTANCE_TYPE, ARCHITECTURE) if node.labels.get(k)]
     return ".".join(p for p in parts if p), keys
-
-
-def _named_by_label(labels: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]] | None:
-    for label, parting in POOL_LABELS:
-        if label in labels and all(p in labels for p in parting):
-            keys = [(k, labels[k]) for k in (label, *parting)]
-            return ".".join(v for _, v in keys), keys
-    return None
 
 
 def _is_shared(labels: Mapping[str, str], accelerator: AcceleratorClass) -> bool:
@@ -150,15 +143,6 @@ def _is_shared(labels: Mapping[str, str], accelerator: AcceleratorClass) -> bool
     return shares.isdigit() and int(shares) > 1
 
 
-def _capacity_type(labels: Mapping[str, str]) -> str:
-    if "cloud.google.com/reservation-name" in labels:
-        return "reserved"
-    for label, values in CAPACITY_LABELS:
-        if labels.get(label) in values:
-            return values[labels[label]]
-    return "on-demand"
-
-
 def _pool(identity: _Identity, accelerator: AcceleratorClass, nodes: list[Node]) -> Pool:
     first = nodes[0]
     common = dict(first.labels)
@@ -171,22 +155,23 @@ def _pool(identity: _Identity, accelerator: AcceleratorClass, nodes: list[Node])
         nodes=tuple(nodes),
         keys=identity.keys,
         identified_by_keys=identity.identified_by_keys,
-        capacity_type=_capacity_type(common),
+        capacity_type=capacity_type(common),
         architecture=common.get(ARCHITECTURE, "amd64"),
-        devices_per_node=_devices_per_node(accelerator, nodes),
+        devices_per_node=_devices_per_node(accelerator, identity.resource, nodes),
         device_memory=_device_memory(accelerator, nodes),
         node_memory=max(n.allocatable.get("memory", 0) for n in nodes),
         labels=common,
         topology=common.get(topology, "") if topology else "",
         shared=_is_shared(common, accelerator),
+        published="" if identity.resource == accelerator.spec.resource_name else identity.resource,
     )
 
 
-def _devices_per_node(accelerator: AcceleratorClass, nodes: list[Node]) -> int:
+def _devices_per_node(accelerator: AcceleratorClass, resource: str, nodes: list[Node]) -> int:
     """Devices of the largest node; of a CPU the cores that pods can have, since no replica has more."""
     if accelerator.spec.type == "CPU":
         return max(n.allocatable.get("cpu", 0) for n in nodes) // 1000
-    return max(n.capacity.get(accelerator.spec.resource_name, 0) for n in nodes)
+    return max(n.capacity.get(resource, 0) for n in nodes)
 
 
 def _device_memory(accelerator: AcceleratorClass, nodes: list[Node]) -> int | None:
@@ -213,13 +198,10 @@ def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: Accel
     pool whose labels don't give the name that its nodes will have stays beside theirs once they come.
     """
     spec = declaration.spec
-    wanted = spec.node_selector.items()
     price = Decimal(spec.cost_per_hour) if spec.cost_per_hour is not None else None
-    meant = [
-        p for p in pools
-        if p.accelerator_class.name == accelerator.name and all(p.labels.get(k) == v for k, v in wanted)
-    ]  # fmt: skip
-    provision = _provision(declaration, accelerator, sum(len(p.nodes) for p in meant))
+    meant = _meant(pools, declaration)
+    resource = meant[0].resource if len(meant) == 1 else declared_resource(declaration, accelerator)
+    provision = _provision(declaration, resource, accelerator, sum(len(p.nodes) for p in meant))
     changed = {
         id(p): replace(
             p,
@@ -230,20 +212,28 @@ def _declare(pools: list[Pool], declaration: AcceleratorPool, accelerator: Accel
         for p in meant
     }
     result = [changed.get(id(p), p) for p in pools]
-    if spec.provisionable is None or (len(meant) == 1 and _named_by_label(spec.node_selector)):
+    if spec.provisionable is None or (len(meant) == 1 and named_by_label(spec.node_selector)):
         return result
     empty = _empty_pool(declaration, accelerator, price, provision if len(meant) != 1 else None)
     return result if any(p.key == empty.key for p in result) else [*result, empty]
 
 
+def _meant(pools: Iterable[Pool], declaration: AcceleratorPool) -> list[Pool]:
+    """The pools of nodes that are there and that the declaration speaks of."""
+    name, wanted = declaration.spec.accelerator_class, declaration.spec.node_selector.items()
+    return [
+        p for p in pools if p.accelerator_class.name == name and all(p.labels.get(k) == v for k, v in wanted)
+    ]
+
+
 def _provision(
-    declaration: AcceleratorPool, accelerator: AcceleratorClass, existing: int
+    declaration: AcceleratorPool, resource: str | None, accelerator: AcceleratorClass, existing: int
 ) -> Provision | None:
     what = declaration.spec.provisionable
-    if what is None or what.max_nodes <= existing:
+    if what is None or resource is None or what.max_nodes <= existing:
         return None
     shape = {
-        accelerator.spec.resource_name: what.devices_per_node,
+        resource: what.devices_per_node,
         "cpu": parse_millis(what.cpu) if what.cpu else 10**9,
         "memory": parse_bytes(what.memory) if what.memory else 2**60,
         "ephemeral-storage": 2**60,
@@ -261,16 +251,17 @@ def _empty_pool(
     provision: Provision | None,
 ) -> Pool:
     spec = declaration.spec
-    named = _named_by_label(spec.node_selector)
+    named = named_by_label(spec.node_selector)
     what = spec.provisionable
     topology = accelerator.spec.topology_label
+    resource = declared_resource(declaration, accelerator) or ""
     return Pool(
-        name=named[0] if named else declaration.name,
+        name=with_resource(named[0] if named else declaration.name, accelerator, resource),
         accelerator_class=accelerator,
         nodes=(),
         keys=tuple(sorted(spec.node_selector.items())),
         identified_by_keys=named is not None,
-        capacity_type=spec.capacity_type or _capacity_type(spec.node_selector),
+        capacity_type=spec.capacity_type or capacity_type(spec.node_selector),
         architecture=what.architecture if what else "amd64",
         devices_per_node=what.devices_per_node if what else 0,
         device_memory=parse_bytes(accelerator.spec.memory) if accelerator.spec.memory else None,
@@ -279,6 +270,7 @@ def _empty_pool(
         topology=spec.node_selector.get(topology, "") if topology else "",
         cost_per_hour=price,
         provision=provision,
+        published="" if resource == accelerator.spec.resource_name else resource,
     )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from typing import TypeGuard
 
-from stowage.api.accelerator_class import AcceleratorClass
+from stowage.api.accelerator_class import AcceleratorClass, NodeRequirement
 from stowage.api.meta import LabelSelector, LabelSelectorRequirement
 from stowage.api.quantity import parse_bytes
 from stowage.api.selector import AcceleratorSelector
 from stowage.placement.snapshot import Pool
 
+Requirement = LabelSelectorRequirement | NodeRequirement
 
-def requirement_holds(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
+
+def requirement_holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
     """Whether the labels meet one requirement, as k8s.io/apimachinery's labels.Requirement."""
     value = labels.get(requirement.key)
     match requirement.operator:
@@ -23,11 +27,19 @@ def requirement_holds(requirement: LabelSelectorRequirement, labels: Mapping[str
             return value is not None
         case "DoesNotExist":
             return value is None
+        case "Gt":
+            return _is_number(value) and int(value) > int(requirement.values[0])
+        case "Lt":
+            return _is_number(value) and int(value) < int(requirement.values[0])
+
+
+def _is_number(value: str | None) -> TypeGuard[str]:
+    return value is not None and re.fullmatch("[0-9]{1,18}", value) is not None
 
 
 def labels_match(
     match_labels: Mapping[str, str],
-    match_expressions: Iterable[LabelSelectorRequirement],
+    match_expressions: Iterable[Requirement],
     labels: Mapping[str, str],
 ) -> bool:
     """Whether the labels meet all requirements."""

@@ -72,6 +72,8 @@ class Pool:
     shared: bool = False
     cost_per_hour: Decimal | None = None
     provision: Provision | None = None
+    published: str = ""
+    """What the pool's nodes publish the devices as. Empty: the class's own resource name."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -81,7 +83,7 @@ class Pool:
     @property
     def resource(self) -> str:
         """The extended resource of the device plugin, or ``cpu``."""
-        return self.accelerator_class.spec.resource_name
+        return self.published or self.accelerator_class.spec.resource_name or ""
 
     @property
     def is_cpu(self) -> bool:

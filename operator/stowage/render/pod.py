@@ -9,7 +9,8 @@ from stowage.api.inference_runtime import InferenceRuntime, Probe, Support
 from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.quantity import format_bytes, parse_duration
 from stowage.placement.candidates import Candidate
-from stowage.placement.pools import ARCHITECTURE
+from stowage.placement.pool_labels import ARCHITECTURE
+from stowage.placement.recognition import alternatives
 from stowage.placement.snapshot import Amounts, Placement, Pool
 from stowage.render.command import fill, placeholder_values, server_arguments
 from stowage.render.model_source import ModelSource, model_source
@@ -159,7 +160,8 @@ def _node_affinity(pool: Pool, support: Support) -> Object:
     """The pool's own labels; where those don't imply the class, also one way to recognise it each."""
     keys = [_in(k, [v]) for k, v in pool.keys]
     keys.append(_in(ARCHITECTURE, sorted(support.architectures)))
-    if pool.identified_by_keys or not pool.accelerator_class.spec.match:
+    matches = alternatives(pool.accelerator_class, pool.resource)
+    if pool.identified_by_keys or not matches:
         terms = [{"matchExpressions": keys}]
     else:
         terms = [
@@ -170,7 +172,7 @@ def _node_affinity(pool: Pool, support: Support) -> Object:
                     *({k: v for k, v in e.to_wire().items() if v} for e in match.match_expressions),
                 ]
             }
-            for match in pool.accelerator_class.spec.match
+            for match in matches
         ]
     return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
 

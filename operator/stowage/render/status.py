@@ -66,7 +66,7 @@ def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
         conditions=conditions(
             workload.metadata.generation,
             previous.conditions if previous else (),
-            situation.decision.outcome if situation.decision else None,
+            _outcome(situation),
             situation.problem,
             wanted=wanted,
             ready=sum(p.ready_replicas for p in placements if not p.draining),
@@ -85,14 +85,28 @@ def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
     )
 
 
+def _outcome(situation: Situation) -> Reason | None:
+    """The decision's outcome; None where there is none, or where it could not be carried out."""
+    if situation.decision is None or len(_carried_out(situation)) < len(situation.decision.placements):
+        return None
+    return situation.decision.outcome
+
+
+def _carried_out(situation: Situation) -> list[tuple[str, Chosen]]:
+    """Deployments that were decided, by name; where something went wrong, those that exist."""
+    decided = situation.decision.placements if situation.decision else ()
+    named = [(deployment_name(situation.workload, c.as_placed), c) for c in decided]
+    exists = {s.name for s in situation.serving}
+    return [(name, c) for name, c in named if situation.problem is None or name in exists]
+
+
 def _placements(
     situation: Situation, previous: InferenceDeploymentStatus | None, now: str
 ) -> list[PlacementStatus]:
     before = {p.deployment: p for p in previous.placements} if previous else {}
     serving = {s.name: s for s in situation.serving}
     result: list[PlacementStatus] = []
-    for chosen in situation.decision.placements if situation.decision else ():
-        name = deployment_name(situation.workload, chosen.as_placed)
+    for name, chosen in _carried_out(situation):
         since = before[name].since if name in before and not before[name].draining else now
         ready = min(serving[name].ready, chosen.replicas) if name in serving else 0
         result.append(_placement(chosen, name, ready, since or now, situation.revisions.get(name)))
@@ -187,17 +201,17 @@ def _candidates(
     chosen = [_candidate(c.candidate.placement, "Chosen", ()) for c in decision.placements]
     others = [
         _candidate(v.candidate.placement, "Feasible" if v.feasible else "Rejected", v.reasons)
-        for v in _nearest_by_pool(decision.verdicts)
+        for v in _nearest_by_pool(decision.verdicts, decision.placements)
     ]
     now = [*chosen, *others]
     return before if before and _still_true(before, now) else now[:MAX_CANDIDATES]
 
 
-def _nearest_by_pool(verdicts: Sequence[Verdict]) -> list[Verdict]:
+def _nearest_by_pool(verdicts: Sequence[Verdict], chosen: Sequence[Chosen]) -> list[Verdict]:
     """The verdicts, each pool's nearest first, so that sixteen lines tell of more than one pool."""
     first: list[Verdict] = []
     rest: list[Verdict] = []
-    seen: set[tuple[str, str]] = set()
+    seen = {(c.candidate.pool.name, c.candidate.variant.name) for c in chosen}
     for verdict in verdicts:
         key = (verdict.candidate.pool.name, verdict.candidate.variant.name)
         (rest if key in seen else first).append(verdict)

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.inference_runtime import InferenceRuntime, Support
-from stowage.api.meta import LabelSelector
-from stowage.api.selector import AcceleratorSelector
 from stowage.catalog import load_catalog
+from stowage.placement.selectors import selects_class
 
 CATALOG = load_catalog()
 SUPPORTS = [
@@ -22,29 +20,14 @@ SUPPORTS = [
 RUNTIMES = [pytest.param(runtime, id=name) for name, runtime in CATALOG.runtimes.items()]
 PLACEHOLDERS = {"modelPath", "modelName", "devices", "contextLength"}
 OPTIONAL = "{contextLength}"
-SHELL_FLAGS = {"-c", "-d", "-f", "-q", "-name", "--list-gpus", "--list-devices"}
-"""Of the shell and the tools in a command's script, not of the server."""
-
-
-def selects_labels(selector: LabelSelector | None, labels: dict[str, str]) -> bool:
-    for expression in selector.match_expressions if selector else []:
-        inside = labels.get(expression.key) in expression.values
-        if inside != (expression.operator == "In"):
-            return False
-    return True
-
-
-def selects(selector: AcceleratorSelector, entry: AcceleratorClass) -> bool:
-    by_type = entry.spec.type in selector.types if selector.types else entry.spec.type != "CPU"
-    by_vendor = not selector.vendors or entry.spec.vendor in selector.vendors
-    by_name = not selector.classes or entry.name in selector.classes
-    return by_type and by_vendor and by_name and selects_labels(selector.selector, entry.metadata.labels)
+SHELL_FLAGS = {"-c", "-d", "-f", "-m", "-q", "-name", "--list-gpus", "--list-devices"}
+"""Of the shell, of Python and of the tools in a command's script, not of the server."""
 
 
 def support_names(runtime: str, accelerator_class: str) -> list[str]:
     entry = CATALOG.classes[accelerator_class]
     supports = CATALOG.runtimes[runtime].spec.supports
-    return [support.name for support in supports if selects(support.accelerators, entry)]
+    return [support.name for support in supports if selects_class(support.accelerators, entry)]
 
 
 def own_arguments(support: Support) -> Iterator[str]:
@@ -57,7 +40,7 @@ def own_arguments(support: Support) -> Iterator[str]:
 
 @pytest.mark.parametrize(("runtime", "support"), SUPPORTS)
 def test_a_support_fits_a_class_of_the_catalog(runtime: InferenceRuntime, support: Support) -> None:
-    fitting = [entry for entry in CATALOG.classes.values() if selects(support.accelerators, entry)]
+    fitting = [entry for entry in CATALOG.classes.values() if selects_class(support.accelerators, entry)]
     assert fitting, f"{runtime.name} {support.name} fits no class"
     native = {precision.name for entry in fitting for precision in entry.spec.precisions}
     served = set(support.precisions) & native
@@ -76,22 +59,101 @@ def test_every_class_is_served_by_exactly_these() -> None:
         name: {runtime: found for runtime in CATALOG.runtimes if (found := support_names(runtime, name))}
         for name in CATALOG.classes
     }
-    gpu = {"llama-cpp": ["cuda"], "triton": ["cuda"]}
-    cpu = {"llama-cpp": ["cpu"], "openvino-model-server": ["cpu"]}
-    assert served == {
-        "amd-alveo-u250": {"vitis-ai": ["alveo"]},
-        "amd-mi300x": {"vllm": ["rocm"]},
-        "aws-inferentia2": {"vllm": ["neuron"]},
-        "cpu-generic": cpu,
-        "cpu-x86-amx-int8": cpu | {"vllm": ["cpu"]},
-        "cpu-x86-avx512-vnni": cpu | {"vllm": ["cpu"]},
-        "google-tpu-v5e": {"vllm": ["tpu"]},
-        "intel-gaudi3": {"vllm": ["gaudi"]},
-        "nvidia-a100-80gb": gpu | {"vllm": ["cuda-ampere"]},
-        "nvidia-h100-80gb-sxm": gpu | {"vllm": ["cuda"]},
-        "nvidia-l4": gpu | {"vllm": ["cuda"]},
-        "nvidia-t4": gpu | {"vllm": ["cuda-turing"]},
-    }
+    assert served == {name: dict(SERVED_BY[_kind(name)]) for name in CATALOG.classes}
+
+
+def _kind(name: str) -> str:
+    """What decides which supports a class has: its family, and whether it is a partition."""
+    labels = CATALOG.classes[name].metadata.labels
+    return labels.get("stowage.dev/partition", labels["stowage.dev/family"])
+
+
+def _servers(**supports: str) -> dict[str, list[str]]:
+    return {runtime.replace("_", "-"): [support] for runtime, support in supports.items()}
+
+
+CLASSIC = _servers(llama_cpp="cuda", triton="cuda", tensorflow_serving="cuda")
+HOST = _servers(llama_cpp="cpu", mlserver="cpu", openvino_model_server="cpu", tensorflow_serving="cpu")
+INTEL_GPU = _servers(openvino_model_server="gpu")
+SERVED_BY: dict[str, dict[str, list[str]]] = {
+    "volta": CLASSIC,
+    "turing": CLASSIC | _servers(vllm="cuda-turing"),
+    "ampere": CLASSIC | _servers(vllm="cuda-ampere", sglang="cuda-ampere"),
+    "ada": CLASSIC | _servers(vllm="cuda", sglang="cuda"),
+    "hopper": CLASSIC | _servers(vllm="cuda", sglang="cuda"),
+    "mig": CLASSIC | _servers(llama_cpp="cuda-mig", vllm="cuda-mig", sglang="cuda-mig"),
+    "blackwell": _servers(llama_cpp="cuda", triton="cuda", vllm="cuda", sglang="cuda"),
+    "cdna2": _servers(vllm="rocm"),
+    "rdna3": _servers(vllm="rocm"),
+    "cdna3": _servers(vllm="rocm", sglang="rocm"),
+    "cdna4": _servers(vllm="rocm-cdna4", sglang="rocm-cdna4"),
+    "xe-hpg": INTEL_GPU,
+    "xe-hpc": INTEL_GPU | _servers(vllm="xpu"),
+    "xe2": INTEL_GPU | _servers(vllm="xpu"),
+    "core-ultra-npu": _servers(openvino_model_server="npu"),
+    **{family: _servers(vllm="tpu") for family in ("tpu-v5e", "tpu-v5p", "tpu-v6e", "tpu7x")},
+    "inferentia2": _servers(vllm="neuron"),
+    "trainium1": _servers(vllm="neuron"),
+    "trainium2": _servers(vllm="neuron-trainium2"),
+    "gaudi2": _servers(vllm="gaudi"),
+    "gaudi3": _servers(vllm="gaudi"),
+    "ascend310p": _servers(vllm="ascend-310p"),
+    "ascend910b": _servers(vllm="ascend-910b"),
+    "ascend910c": _servers(vllm="ascend-910c"),
+    "alveo": _servers(vitis_ai="alveo"),
+    "versal": _servers(vitis_ai="alveo"),
+    "generic": HOST,
+    "avx2": HOST,
+    "avx-vnni": HOST,
+    "avx512": HOST | _servers(vllm="cpu"),
+    "amx": HOST | _servers(vllm="cpu"),
+    "arm-i8mm": HOST | _servers(vllm="cpu-arm"),
+    "arm-dotprod": HOST | _servers(vllm="cpu-arm"),
+    # Devices that no server here is known to run on; saying so is better than a pod that can't start.
+    **{
+        family: {}
+        for family in (
+            "ai100", "arria10", "ascend310", "ascend910a", "agilex", "atom", "br100", "c500", "corex", "dcu",
+            "edge-tpu", "ethos-u", "gc200", "gcu", "hailo8", "inferentia1", "jetson-orin", "jetson-thor",
+            "mlu370", "mtt", "rdna1", "rebel", "rk3588", "rngd", "stratix10", "tpu-v4", "trainium3",
+            "virtex-ultrascale-plus",
+        )
+    },
+}  # fmt: skip
+"""By family: each runtime's one support."""
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG.runtimes))
+def test_a_class_has_at_most_one_support_of_a_runtime(name: str) -> None:
+    for accelerator_class in CATALOG.classes:
+        assert len(support_names(name, accelerator_class)) <= 1
+
+
+def test_partitions_are_never_joined() -> None:
+    for name, entry in CATALOG.classes.items():
+        if _kind(name) == "mig":
+            for runtime in CATALOG.runtimes.values():
+                for support in runtime.spec.supports:
+                    if selects_class(support.accelerators, entry):
+                        assert support.device_counts == [1], f"{runtime.name} {support.name} on {name}"
+
+
+@pytest.mark.parametrize(
+    ("accelerator_class", "architecture"),
+    [
+        ("nvidia-gh200", "arm64"),
+        ("nvidia-gb200", "arm64"),
+        ("nvidia-t4g", "arm64"),
+        ("amd-mi300x", "amd64"),
+        ("cpu-arm64-i8mm-bf16", "arm64"),
+        ("cpu-x86-amx-int8", "amd64"),
+        ("huawei-ascend-910b", "arm64"),
+    ],
+)
+def test_vllm_has_an_image_for_the_cpus_beside_the_device(accelerator_class: str, architecture: str) -> None:
+    (name,) = support_names("vllm", accelerator_class)
+    (support,) = (s for s in CATALOG.runtimes["vllm"].spec.supports if s.name == name)
+    assert architecture in support.architectures
 
 
 @pytest.mark.parametrize(("runtime", "support"), SUPPORTS)
@@ -141,13 +203,12 @@ def test_servers_listen_where_they_are_probed(runtime: InferenceRuntime) -> None
     assert runtime.spec.probes.ready.port == protocol.port
     assert runtime.spec.probes.live is None or runtime.spec.probes.live.port == protocol.port
     for support in runtime.spec.supports:
-        assert any(argument.endswith(str(protocol.port)) for argument in support.arguments)
+        given = [*support.arguments, *(variable.value for variable in support.environment)]
+        assert any(value.endswith(str(protocol.port)) for value in given)
     assert runtime.spec.sources
 
 
-@pytest.mark.parametrize(
-    "name", ["cuda-turing", "cuda-ampere", "cuda", "rocm", "tpu", "neuron", "gaudi", "cpu"]
-)
+@pytest.mark.parametrize("name", [support.name for support in CATALOG.runtimes["vllm"].spec.supports])
 def test_vllm_pins_every_precision_that_it_serves(name: str) -> None:
     (support,) = (s for s in CATALOG.runtimes["vllm"].spec.supports if s.name == name)
     plain = {precision for v in support.variant_arguments if not v.schemes for precision in v.precisions}
@@ -171,18 +232,31 @@ def test_vllm_pins_every_precision_that_it_serves(name: str) -> None:
         ("intel-gaudi3", {"bf16"}, set()),
         ("cpu-x86-amx-int8", {"fp32", "bf16", "int8"}, {"int4"}),
         ("cpu-x86-avx512-vnni", {"fp32", "int8"}, set()),
+        ("nvidia-b200", {"fp32", "fp16", "bf16", "fp8", "int8", "fp4"}, {"int4", "int8"}),
+        ("nvidia-h100-80gb-mig-1g.10gb", {"fp32", "fp16", "bf16", "fp8", "int8"}, {"int4", "int8"}),
+        ("amd-mi210", {"fp16", "bf16"}, set()),
+        ("amd-mi355x", {"fp16", "bf16", "fp8", "fp4"}, set()),
+        ("intel-max-1550", {"fp16", "bf16"}, {"int4"}),
+        ("google-tpu7x-ironwood", {"bf16"}, set()),
+        ("aws-trainium2", {"fp32", "fp16", "bf16"}, set()),
+        ("intel-gaudi2", {"bf16"}, set()),
+        ("huawei-ascend-910b", {"fp16", "bf16", "int8"}, set()),
+        ("huawei-ascend-310p", {"fp16", "int8"}, set()),
+        ("cpu-x86-avx512-bf16", {"fp32", "bf16", "int8"}, {"int4"}),
+        ("cpu-arm64-i8mm-bf16", {"fp32", "bf16"}, set()),
+        ("cpu-arm64-dotprod", {"fp32"}, set()),
     ],
 )
 def test_what_vllm_serves_on_a_class(accelerator_class: str, native: set[str], weight_only: set[str]) -> None:
     entry = CATALOG.classes[accelerator_class]
     computes = {precision.name for precision in entry.spec.precisions}
-    (support,) = (s for s in CATALOG.runtimes["vllm"].spec.supports if selects(s.accelerators, entry))
+    (support,) = (s for s in CATALOG.runtimes["vllm"].spec.supports if selects_class(s.accelerators, entry))
     assert set(support.precisions) & computes == native
     assert {w.weights for w in support.weight_only if computes & set(w.activations)} == weight_only
 
 
 def test_no_server_falls_back_to_the_cpu_in_silence() -> None:
-    for name in ("triton", "llama-cpp"):
+    for name in ("triton", "llama-cpp", "tensorflow-serving"):
         for support in CATALOG.runtimes[name].spec.supports:
             if "CPU" not in support.accelerators.types:
                 assert "exit 70" in support.command[2]

@@ -212,6 +212,17 @@ CASES = {
         node={"labels": {"example.com/sharing": "time-slicing"}},
         policy={"sharedDevices": True},
     ),
+    "memory of its own that nobody knows": Case(
+        checks.known_memory,
+        (Code.UNKNOWN_MEMORY, "memory of gpu isn't known; override the class"),
+        device={"memory": None},
+    ),
+    "memory of the node": Case(checks.known_memory, None, device={"memory": None, "hostMemory": True}),
+    "precisions that nobody knows": Case(
+        checks.native_precision,
+        (Code.PRECISION_NOT_NATIVE, "what gpu computes isn't known; override the class"),
+        device={"precisions": []},
+    ),
     "topology": Case(
         checks.topology,
         (Code.MULTI_HOST_TOPOLOGY, "a slice of topology 4x4 spans 4 hosts of 4 devices"),

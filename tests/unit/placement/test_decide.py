@@ -62,7 +62,7 @@ SAMPLE_SET = {
     "chat": [("fp8/vllm/l4-spot/1", 2)],
     "chat-70b": [("bf16/vllm/a100-80/4", 1)],
     "classifier": [("int8/openvino-model-server/cpu-amx/1", 10)],
-    "detector": [("u250/vitis-ai/amd-alveo-u250-2x/1", 1)],
+    "detector": [("u250/vitis-ai/amd-alveo-u250-2x.xilinx_u250_gen3x16_base_4-0/1", 1)],
     "giant": [],
     "summaries": [("bf16/vllm/tpu-v5e/4", 1)],
 }
@@ -88,8 +88,24 @@ def test_the_sample_set_on_the_demo_fleet() -> None:
 )
 def test_what_else_was_feasible(name: str, feasible: list[str]) -> None:
     decision = decide(fleet_snapshot(), sample(name), ())
-    found = [f"{v.candidate.variant.name} {v.candidate.pool.name}" for v in decision.verdicts if v.feasible]
+    found = [
+        f"{v.candidate.variant.name} {v.candidate.pool.name}"
+        for v in decision.verdicts
+        if v.feasible and v.candidate.runtime.name != "sglang"
+    ]
     assert found == feasible
+
+
+def test_of_two_runtimes_the_preferred_one_serves() -> None:
+    decision = decide(fleet_snapshot(), sample("chat"), ())
+    assert [c.candidate.runtime.name for c in decision.placements] == ["vllm"]
+    (other,) = (
+        v
+        for v in decision.verdicts
+        if (v.candidate.variant.name, v.candidate.pool.name, v.candidate.runtime.name)
+        == ("fp8", "l4-spot", "sglang")
+    )
+    assert other.reasons == (Reason(Code.NOT_BEST, "equal, and vllm is preferred to sglang"),)
 
 
 def test_the_giant_is_told_what_is_missing() -> None:

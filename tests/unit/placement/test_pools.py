@@ -157,7 +157,7 @@ def test_the_demo_fleet() -> None:
         (),
         [
             ("a100-80", "nvidia-a100-80gb", 4, 2, "20.28"),
-            ("amd-alveo-u250-2x", "amd-alveo-u250", 2, 1, "None"),
+            ("amd-alveo-u250-2x.xilinx_u250_gen3x16_base_4-0", "amd-alveo-u250", 2, 1, "None"),
             ("cpu-amx", "cpu-x86-amx-int8", 21, 2, "1.14"),
             ("cpu-general", "cpu-x86-avx512-vnni", 7, 2, "None"),
             ("inf2.inf2.8xlarge", "aws-inferentia2", 1, 2, "1.97"),

@@ -54,7 +54,24 @@ LABELS: Mapping[str, dict[str, str]] = {
     },
     "nvidia-t4": {"nvidia.com/gpu.product": "Tesla-T4"},
 }
-"""Labels by which a node of each class is recognised, as its provider sets them."""
+"""Labels by which a node of a class is recognised, as its provider sets them; of others, the class's own."""
+
+SHELLS = {"amd-alveo-u250": "amd.com/xilinx_u250_gen3x16_base_4-0"}
+"""What nodes publish of classes that have only a pattern."""
+
+
+def labels_of(accelerator: str) -> dict[str, str]:
+    """Labels of a node with the class's own resource."""
+    if accelerator in LABELS:
+        return LABELS[accelerator]
+    match = next((m for m in CATALOG.classes[accelerator].spec.match if m.resource_name is None), None)
+    if match is None:
+        return {}
+    required = {
+        e.key: next(iter(e.values), "true") for e in match.match_expressions if e.operator in ("In", "Exists")
+    }
+    return {**match.match_labels, **required}
+
 
 LANGUAGE: dict[str, Any] = {
     "name": "llama",
@@ -82,8 +99,8 @@ def node(
     """A large node with so many devices of a class; for a CPU class, so many cores."""
     entry = CATALOG.classes[accelerator].spec
     amounts = {"cpu": 192_000, "memory": 800 * GIB, "ephemeral-storage": 4000 * GIB, "pods": 110}
-    amounts[entry.resource_name] = devices * (1000 if entry.type == "CPU" else 1)
-    found = {ARCH: "amd64", **(LABELS[accelerator] if labels is None else labels)}
+    amounts[entry.resource_name or SHELLS[accelerator]] = devices * (1000 if entry.type == "CPU" else 1)
+    found = {ARCH: "amd64", **(labels_of(accelerator) if labels is None else labels)}
     return Node(name, found, (), amounts, amounts)
 
 
@@ -165,11 +182,13 @@ def candidate(
     rules: PlacementPolicy | None = None,
     runtimes: Iterable[InferenceRuntime] = tuple(CATALOG.runtimes.values()),
 ) -> Candidate:
-    """The one way to serve the workload there that passes every check."""
+    """The one way to serve the workload there that passes every check, by the runtime preferred."""
     demand = Demand(given, rules or any_type())
     snapshot = Snapshot((where,), tuple(runtimes), used={})
     able = [c for c in enumerate_candidates(snapshot, demand) if not failures(c, RUNS)]
     able = [m for c in able if not failures(m := measure(c), SUITS)]
+    top = max((c.runtime.spec.preference for c in able), default=0)
+    able = [c for c in able if c.runtime.spec.preference == top]
     assert len(able) == 1, [c.placement.id for c in able]
     return able[0]
 

@@ -134,13 +134,17 @@ def test_the_service(model: dict[str, Any], port: int) -> None:
 def test_every_pod_has_the_port_that_the_service_targets(runtime: InferenceRuntime) -> None:
     cases = {
         "llama-cpp": ("gguf", "nvidia-l4", LANGUAGE),
+        "mlserver": ("sklearn", "cpu-x86-amx-int8", CLASSIC),
+        "sglang": ("safetensors", "nvidia-l4", LANGUAGE),
+        "tensorflow-serving": ("savedmodel", "nvidia-l4", {**CLASSIC, "protocol": "TensorFlowServing"}),
         "openvino-model-server": ("openvino", "cpu-x86-amx-int8", CLASSIC),
         "triton": ("onnx", "nvidia-l4", CLASSIC),
         "vitis-ai": ("xmodel", "amd-alveo-u250", CLASSIC),
         "vllm": ("safetensors", "nvidia-l4", LANGUAGE),
     }
     form, accelerator, model = cases[runtime.name]
-    variant = {**BF16, "precision": "int8", "format": form, "size": "26Mi"}
+    precision = "fp32" if runtime.name in ("mlserver", "tensorflow-serving") else "int8"
+    variant = {**BF16, "precision": precision, "format": form, "size": "26Mi"}
     given = workload([variant], model=model)
     one = candidate(given, pool(accelerator, 8), runtimes=[runtime])
     (server,) = deployment(choose(one))["spec"]["template"]["spec"]["containers"]

@@ -108,6 +108,15 @@ REFUSED = {
         *("-m", "--model", "--model=/x", "-hf", "-ngl", "--gpu_layers", "--n-gpu-layers", "-c", "-t", "-a"),
         *("--tools", "--agent", "-ag", "--api-key-file", "--rpc", "--host", "--ctx-size"),
     ],
+    "mlserver": ["--help"],
+    "sglang": [
+        *("--model-path=/x", "--model_path", "--port=1", "--tp=2", "--tp-size", "--tensor-parallel-size=2"),
+        *("--trust-remote-code", "--quantization=fp8", "--context-length=1", "--dtype=half", "--json-model"),
+    ],
+    "tensorflow-serving": [
+        *("--model_base_path=/", "--port=1", "--rest_api_port=1", "--model_config_file=/x", "--model_name"),
+        *("--monitoring_config_file=/x", "--tensorflow_intra_op_parallelism=9"),
+    ],
     "vitis-ai": ["--model-repository=/x", "--http-port=1", "--grpc-port", "--repository-monitoring"],
 }
 ALLOWED = {
@@ -127,6 +136,14 @@ ALLOWED = {
         *("-ctk", "q8_0", "-ctv", "-cmoe", "-tb", "--threads-batch", "-ts", "-to", "-mg", "-mm"),
         *("--api-key", "x", "--ui", "--no-webui", "-n", "--jinja", "--reasoning-format", "-sm", "--lora"),
     ],
+    "mlserver": ["--verbose"],
+    "sglang": [
+        "--mem-fraction-static=0.8",
+        "--chunked-prefill-size=4096",
+        "--tool-call-parser=qwen",
+        "--seed=1",
+    ],
+    "tensorflow-serving": ["--enable_batching=true", "--rest_api_timeout_in_ms=1000"],
     "vitis-ai": ["--enable-repository-watcher"],
 }
 

@@ -33,8 +33,13 @@ CASES = [
     for name, golden in FILES.items()
     for case in golden["cases"]
 ]
-MODELS = {"language": LANGUAGE, "classic": CLASSIC}
-UNREACHABLE = {("vllm", "cuda", ("fp4",), ("modelopt",))}
+TENSORFLOW = {**CLASSIC, "protocol": "TensorFlowServing"}
+MODELS = {"language": LANGUAGE, "classic": CLASSIC, "tensorflow": TENSORFLOW}
+UNREACHABLE = {
+    ("vllm", "cuda-mig", ("fp4",), ("modelopt",)),
+    ("sglang", "cuda-mig", ("fp4",), ()),
+    ("sglang", "cuda-mig", ("fp4",), ("modelopt", "nvfp4")),
+}
 """Arguments for what no class of the catalog computes: (runtime, support, precisions, schemes)."""
 
 

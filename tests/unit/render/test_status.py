@@ -240,6 +240,25 @@ def test_a_problem_shows_what_serves_as_it_was() -> None:
     assert placements(paused) == {"l4": (2, 2, True, THEN), ON_A100.pool.name: (2, 0, False, NOW)}
 
 
+def test_what_was_refused_is_no_placement() -> None:
+    conflict = Reason(Code.NAME_CONFLICT, "Service shop/chat exists and isn't Stowage's")
+    found = status(situation(decision(L4), problem=conflict), NOW)
+    assert (found.placements, found.replicas) == ([], 0)
+    assert {c.type: (c.status, c.reason) for c in found.conditions} == {
+        "Ready": ("False", "NameConflict"),
+        "Placed": ("False", "NameConflict"),
+        "Reconciling": ("False", "Settled"),
+        "Stalled": ("True", "NameConflict"),
+    }
+
+
+def test_what_served_before_a_refusal_stays_placed() -> None:
+    conflict = Reason(Code.NAME_CONFLICT, "Service shop/chat exists and isn't Stowage's")
+    found = status(situation(decision(L4), serving(L4, 2), problem=conflict), NOW)
+    assert [(p.deployment, p.ready_replicas) for p in found.placements] == [("chat-33646f77", 2)]
+    assert {c.type: c.status for c in found.conditions}["Placed"] == "True"
+
+
 def test_a_lost_status_is_filled_from_the_deployment() -> None:
     lost = situation(None, serving(L4, 1), problem=Reason(Code.INVALID_SPEC, "no"))
     (found,) = status(lost, NOW).placements

@@ -1,0 +1,128 @@
+"""Which keys are looked at when something changed, and how soon."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stowage.catalog import load_catalog
+from stowage.cluster.ports import Body
+from stowage.cluster.reflector import Key
+from stowage.control.triggers import (
+    CHILD_SECONDS,
+    FLEET_SECONDS,
+    ROOM_SECONDS,
+    Triggers,
+    WorkKey,
+    everyone,
+    waiting,
+)
+from stowage.control.world import World
+
+INFDS, FLEET, ROOM, POLICIES = (
+    "inferencedeployments",
+    ("fleet", "", ""),
+    ("room", "", ""),
+    "placementpolicies",
+)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.added: list[tuple[WorkKey, float]] = []
+        self.triggers = Triggers(lambda key, seconds: self.added.append((key, seconds)))
+        self.world = World(load_catalog(), self.triggers.changed)
+
+    def begin(self) -> None:
+        self.triggers.world = self.world
+        self.added.clear()
+
+
+def infd(name: str, version: int = 1, status: dict[str, Any] | None = None) -> Body:
+    variant = {"name": "a", "precision": "fp16", "format": "safetensors", "uri": "hf://a/b", "size": "1Gi"}
+    return {
+        "metadata": {"name": name, "namespace": "shop", "resourceVersion": str(version), "uid": name},
+        "spec": {"model": {"name": "m", "task": "text-generation"}, "variants": [variant]},
+        **({"status": status} if status else {}),
+    }
+
+
+def child(name: str, owner: str, version: int = 1) -> Body:
+    references = [{"kind": "InferenceDeployment", "name": owner, "uid": owner, "controller": True}]
+    metadata = {"name": name, "namespace": "shop", "resourceVersion": str(version)}
+    return {"metadata": {**metadata, "ownerReferences": references if owner else []}}
+
+
+@pytest.fixture
+def bench() -> Bench:
+    made = Bench()
+    for name in ("chat", "chat-8b"):
+        made.world.workloads.observe("ADDED", infd(name))
+    made.begin()
+    return made
+
+
+def test_nothing_is_looked_at_before_everything_is_known() -> None:
+    bench = Bench()
+    bench.world.workloads.observe("ADDED", infd("chat"))
+    assert bench.added == []
+
+
+@pytest.mark.parametrize(
+    ("plural", "key", "expected"),
+    [
+        (INFDS, ("shop", "chat"), [((INFDS, "shop", "chat"), 0)]),
+        ("nodes", ("", "n1"), [(FLEET, FLEET_SECONDS)]),
+        ("acceleratorclasses", ("", "c"), [(FLEET, FLEET_SECONDS)]),
+        ("acceleratorpools", ("", "p"), [(FLEET, FLEET_SECONDS)]),
+        ("inferenceruntimes", ("", "r"), [(FLEET, FLEET_SECONDS)]),
+        ("namespaces", ("", "shop"), [(FLEET, FLEET_SECONDS)]),
+        (POLICIES, ("", "p"), [(FLEET, FLEET_SECONDS), ((POLICIES, "", ""), FLEET_SECONDS)]),
+        ("pods", ("shop", "p"), [(ROOM, ROOM_SECONDS)]),
+        ("services", ("shop", "chat"), [((INFDS, "shop", "chat"), CHILD_SECONDS)]),
+        ("deployments", ("shop", "chat-8b-12345678"), [((INFDS, "shop", "chat-8b"), CHILD_SECONDS)]),
+        ("deployments", ("shop", "other"), []),
+        ("deployments", ("elsewhere", "chat-12345678"), []),
+    ],
+)
+def test_what_is_looked_at(
+    bench: Bench, plural: str, key: Key, expected: list[tuple[WorkKey, float]]
+) -> None:
+    bench.triggers.changed(plural, key)
+    assert bench.added == expected
+
+
+def test_a_child_leads_to_its_owner_whatever_it_is_called(bench: Bench) -> None:
+    bench.world.deployments.observe("ADDED", child("odd", "chat"))
+    assert bench.added == [((INFDS, "shop", "chat"), CHILD_SECONDS)]
+
+
+def test_a_child_that_went_leads_to_its_owner_by_its_name(bench: Bench) -> None:
+    bench.world.deployments.observe("ADDED", child("chat-12345678", "chat"))
+    bench.added.clear()
+    bench.world.deployments.observe("DELETED", child("chat-12345678", "chat", 2))
+    assert bench.added == [((INFDS, "shop", "chat"), CHILD_SECONDS)]
+
+
+def conditions(placed: str, *, draining: bool = False) -> dict[str, Any]:
+    placement = {
+        "deployment": "d", "pool": "p", "acceleratorClass": "c", "acceleratorType": "GPU", "variant": "v",
+        "precision": "fp16", "runtime": "r", "devicesPerReplica": 1, "replicas": 1, "draining": draining,
+    }  # fmt: skip
+    condition = {"type": "Placed", "status": placed, "reason": "Any", "lastTransitionTime": "t"}
+    return {"conditions": [condition], "placements": [placement]}
+
+
+def test_room_is_of_interest_to_those_that_wait_for_it(bench: Bench) -> None:
+    states = {
+        "new": None,
+        "placed": conditions("True"),
+        "unplaced": conditions("False"),
+        "moving": conditions("True", draining=True),
+    }
+    for name, status in states.items():
+        bench.world.workloads.observe("ADDED", infd(name, 2, status))
+    found = {name for _, _, name in waiting(bench.world)}
+    assert found == {"chat", "chat-8b", "new", "unplaced", "moving"}
+    assert {name for _, _, name in everyone(bench.world)} == found | {"placed"}

@@ -31,7 +31,7 @@ from stowage.placement.decision import Verdict
 from stowage.placement.estimate import UNKNOWN, Estimate, roofline
 from stowage.placement.outcome import nowhere
 from stowage.placement.pareto import dominators
-from stowage.placement.pools import ARCHITECTURE
+from stowage.placement.pool_labels import ARCHITECTURE
 from stowage.placement.reasons import Reason
 from stowage.placement.selectors import requirement_holds
 from stowage.placement.snapshot import Demand, Pool, Snapshot
@@ -221,7 +221,7 @@ def _nearness(offer: Offer) -> tuple[object, ...]:
     """Smaller is nearer to serving: the fewest reasons, the least memory short, the fewest devices."""
     c = offer.candidate
     short = c.fit.needed / c.fit.usable if c.fit is not None and not c.fit.fits else 1.0
-    name = (c.pool.accelerator_class.name, c.variant.name, c.runtime.name)
+    name = (c.pool.accelerator_class.name, c.variant.name, -c.runtime.spec.preference, c.runtime.name)
     return not offer.runs, len(offer.reasons), short, c.devices, name, c.pool.architecture
 
 

@@ -1,6 +1,6 @@
 """What holds for every fleet, policy and workload.
 
-The same 200 examples every time, so that a run in CI says what a run here says. For a longer search among
+The same 500 examples every time, so that a run in CI says what a run here says. For a longer search among
 others: ``STOWAGE_EXAMPLES=5000 pytest tests/unit/placement/test_properties.py``.
 """
 
@@ -19,6 +19,7 @@ from stowage.placement.capacity import slots, tolerates
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decide import decide
 from stowage.placement.decision import Chosen, Decision
+from stowage.placement.order import GOALS
 from stowage.placement.pools import discover
 from stowage.placement.snapshot import Amounts, Demand, Holding, Node, Placement, Snapshot
 
@@ -41,7 +42,7 @@ from .builders import (
 
 SEARCH = os.environ.get("STOWAGE_EXAMPLES")
 examples = settings(
-    max_examples=int(SEARCH or 200),
+    max_examples=int(SEARCH or 500),
     deadline=None,
     derandomize=SEARCH is None,
     database=None,
@@ -254,6 +255,21 @@ def test_what_is_chosen_passes_every_check(scene: Scene, demand: Demand) -> None
 
 WAITS = {Code.NO_CAPACITY, Code.NO_USABLE_NODE, Code.IN_BACKOFF}
 LOST = {Code.LATER_TIER, Code.LESS_ROOM, Code.NOT_BEST, Code.SCALED_TO_ZERO}
+
+
+@examples
+@given(scenes(), demands())
+def test_the_better_candidate_never_loses(scene: Scene, demand: Demand) -> None:
+    decision = decide(scene.seen(), demand, ())
+    if not decision.placements:
+        return
+    best, key = decision.placements[0].candidate, GOALS[demand.policy.spec.goal].key
+    event(f"goal {demand.policy.spec.goal}")
+    for verdict in decision.verdicts:
+        other = verdict.candidate
+        has_room = verdict.feasible and verdict.reasons[0].code is not Code.LESS_ROOM
+        if has_room and other.tier == best.tier:
+            assert key(best) <= key(other)
 
 
 @examples

@@ -115,16 +115,20 @@ class Ledger:
         """Takes room for replicas that have no pod yet, node by node in the order given.
 
         Nodes that take no new pods hold no reservation. Whether those with other taints do depends on
-        a policy that isn't known here; they come last. What no node has room for waits for nodes to come.
+        a policy that isn't known here; they come last, but before nodes of other pools, where the
+        decision didn't put them. What no node has room for waits for nodes to come.
         """
+        own = {n.name for n in pool.nodes}
         ready = [n for n in nodes if n.ready and not n.cordoned]
         left = count
-        for node in (n for n in ready if tolerates(pool, n, ())):
+        for node in (n for n in ready if n.name in own and tolerates(pool, n, ())):
             left -= self._place(node, requests, left)
         per_node = slots(pool.provision.shape, requests) if pool.provision else 0
         if left and per_node:
             self._promised[pool.key] = self._promised.get(pool.key, 0) + -(-left // per_node)
-        for node in (n for n in ready if not tolerates(pool, n, ())):
+        for node in (n for n in ready if n.name in own and not tolerates(pool, n, ())):
+            left -= self._place(node, requests, left)
+        for node in (n for n in ready if n.name not in own):
             left -= self._place(node, requests, left)
 
     def _place(self, node: Node, requests: Amounts, most: int) -> int:

@@ -19,7 +19,7 @@ from stowage.placement.capacity import slots, tolerates
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decide import decide
 from stowage.placement.decision import Chosen, Decision
-from stowage.placement.order import GOALS
+from stowage.placement.order import GOALS as RULES
 from stowage.placement.pools import discover
 from stowage.placement.snapshot import Amounts, Demand, Holding, Node, Placement, Snapshot
 
@@ -263,7 +263,7 @@ def test_the_better_candidate_never_loses(scene: Scene, demand: Demand) -> None:
     decision = decide(scene.seen(), demand, ())
     if not decision.placements:
         return
-    best, key = decision.placements[0].candidate, GOALS[demand.policy.spec.goal].key
+    best, key = decision.placements[0].candidate, RULES[demand.policy.spec.goal].key
     event(f"goal {demand.policy.spec.goal}")
     for verdict in decision.verdicts:
         other = verdict.candidate

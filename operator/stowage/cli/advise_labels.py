@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 
 XY = tuple[float, float]
 
-DIRECTIONS = (0, 30, -30, 90, -90, 150, -150, 180, 60, -60, 120, -120)
+DIRECTIONS = tuple(
+    sorted(range(-165, 181, 15), key=lambda a: (a % 30 != 0, abs(abs(a) - 90) != 90, abs(a), -a))
+)
 """Degrees in which a label is tried, the first that is free wins: to the right as people read."""
-DISTANCES = (7, 13, 20, 29, 40, 54)
+DISTANCES = (7, 13, 20, 28, 37, 47, 58, 70, 84, 100)
 LEADER_FROM = 10
 """A label that is farther away gets a line to its point."""
-MARGIN = 1.5
+MARGIN, GAP = 1.5, 2.0
+"""Free around a label, and between it and its line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,9 @@ class Sheet:
                 left = x if dx > 0.1 else x - width if dx < -0.1 else x - width / 2
                 bottom = y if dy > 0.6 else y - height if dy < -0.6 else y - height / 2
                 leader = (min(max(at[0], left), left + width), min(max(at[1], bottom), bottom + height))
-                yield (left, bottom), leader if distance > LEADER_FROM else None
+                gap = min(1.0, GAP / distance)
+                begin = leader[0] + (at[0] - leader[0]) * gap, leader[1] + (at[1] - leader[1]) * gap
+                yield (left, bottom), begin if distance > LEADER_FROM else None
 
     def _free(self, box: Box, at: XY, leader: XY | None) -> bool:
         if not box.inside(self.bounds) or any(box.meets(t) for t in self._taken):

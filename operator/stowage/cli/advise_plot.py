@@ -125,15 +125,16 @@ class _Section:
         return offer.candidate.estimate.latency or 0.0, offer.on(self._advice.axis) or 0.0
 
     def _scale(self, axes: Any) -> None:
-        for axis, values, pad in (("x", 0, 1.35), ("y", 1, 1.3)):
+        for axis, values, before, after in (("x", 0, 0.13, 0.13), ("y", 1, 0.12, 0.08)):
             found = [self._point(o)[values] for o in self._offers]
             low, high = min(found), max(found)
             if high / low < 2:  # a lone point, or a few close together, in the middle of a decade
                 low, high = low / 1.8, high * 1.8
+            span = high / low
             getattr(axes, f"set_{axis}scale")("log")
-            getattr(axes, f"set_{axis}lim")(low / pad, high * pad)
+            getattr(axes, f"set_{axis}lim")(low / span**before, high * span**after)
             this = getattr(axes, f"{axis}axis")
-            this.set_major_locator(LogLocator(subs=_ticks(high / low), numticks=12))
+            this.set_major_locator(LogLocator(subs=_ticks(span), numticks=12))
             this.set_minor_locator(NullLocator())
             this.set_minor_formatter(NullFormatter())
         costs = self._advice.axis == "costPerHour"
@@ -245,7 +246,7 @@ class _Section:
         absent = len(self._advice.serving) - len(self._offers)
         notes = []
         if unnamed:
-            notes.append(f"{unnamed} more behind the front have no room for a name")
+            notes.append(f"{unnamed} points have no room for a name")
         if absent:
             notes.append(f"{absent} that serve have no known {axis_text(self._advice.axis)} or latency")
         notes.append(

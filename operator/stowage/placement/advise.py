@@ -24,10 +24,12 @@ from stowage.placement.candidates import (
     enumerate_candidates,
     measure,
 )
+from stowage.placement.capacity import Capacity
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decision import Verdict
 from stowage.placement.estimate import UNKNOWN, Estimate, roofline
 from stowage.placement.imaginary import ARCHITECTURES, imaginary_pools
+from stowage.placement.order import rank
 from stowage.placement.outcome import nowhere
 from stowage.placement.pareto import dominators
 from stowage.placement.reasons import Reason
@@ -36,6 +38,7 @@ from stowage.placement.snapshot import Demand, Pool, Snapshot
 ANY_POLICY = PlacementPolicy(
     metadata=ObjectMeta(name="any"), spec=PlacementPolicySpec(allow_cpu=True, shared_devices=True)
 )
+NO_NODES = Capacity(0, 0, 0)
 
 Axis = Literal["costPerHour", "joulesPerRequest"]
 """What is compared with latency."""
@@ -55,7 +58,7 @@ class Offer:
     runs: bool = True
     """Whether the variant can run there at all; without that no number is known."""
     runtimes: tuple[str, ...] = ()
-    """Every runtime that would serve it on as many devices; the candidate has the first."""
+    """Every runtime that would serve it on as many devices, the one that the engine prefers first."""
     architectures: tuple[str, ...] = ()
     """CPU architectures of nodes on which it would serve."""
     alone: Estimate = UNKNOWN
@@ -135,7 +138,7 @@ def advise(
     serving = [o for o in offers if o.serves]
     priced = any(o.on("costPerHour") is not None and o.candidate.estimate.latency for o in serving)
     axis: Axis = "costPerHour" if priced else "joulesPerRequest"
-    refused = sorted((o for o in offers if not o.serves), key=_nearness)
+    refused = sorted((o for o in offers if not o.serves), key=lambda o: (_nearness(o), o.key))
     outcome = None
     if not serving:
         verdicts = [Verdict(o.candidate, False, o.reasons) for o in refused]
@@ -149,7 +152,7 @@ def _offers(snapshot: Snapshot, demand: Demand) -> Iterator[Offer]:
         (_try(c) for c in enumerate_candidates(snapshot, demand)), key=lambda o: o.candidate.variant.name
     )
     for _, same in groupby(tried, key=lambda o: o.candidate.variant.name):
-        ways = sorted(same, key=_nearness)
+        ways = sorted(same, key=_preference)
         yield _complete(ways[0], ways) if ways[0].runs else _supported(ways[0], ways)
 
 
@@ -164,12 +167,17 @@ def _try(candidate: Candidate) -> Offer:
     return Offer(measured, reasons, budget_unchecked=reasons != found)
 
 
-def _nearness(offer: Offer) -> tuple[object, ...]:
-    """Smaller is nearer to serving: the fewest reasons, the least memory short, the fewest devices."""
+def _nearness(offer: Offer) -> tuple[bool, int, float]:
+    """Smaller is nearer to serving: can run at all, the fewest reasons, the least memory short."""
+    found = offer.candidate.fit
+    short = found.needed / found.usable if found is not None and not found.fits else 1.0
+    return not offer.runs, len(offer.reasons), short
+
+
+def _preference(offer: Offer) -> tuple[object, ...]:
+    """The nearest first and, of those as near, the one that the engine would choose."""
     c = offer.candidate
-    short = c.fit.needed / c.fit.usable if c.fit is not None and not c.fit.fits else 1.0
-    name = (c.pool.accelerator_class.name, c.variant.name, c.runtime.name)
-    return not offer.runs, len(offer.reasons), short, c.devices, name, c.pool.architecture
+    return *_nearness(offer), rank(c, NO_NODES, 1), c.pool.architecture
 
 
 def _supported(nearest: Offer, ways: list[Offer]) -> Offer:
@@ -193,7 +201,7 @@ def _complete(best: Offer, ways: list[Offer]) -> Offer:
     slow = any(r.code is Code.LATENCY_TOO_HIGH for r in best.reasons)
     return replace(
         best,
-        runtimes=tuple(sorted({e.runtime.name for e in equal})),
+        runtimes=tuple(dict.fromkeys(e.runtime.name for e in equal)),
         architectures=tuple(a for a in ARCHITECTURES if a in {e.pool.architecture for e in equal}),
         alone=roofline(
             c.demand.workload, c.variant, accelerator, c.devices, c.pool.device_memory, max_batch=1

@@ -12,6 +12,7 @@ from stowage.control.store import AnyStore
 from stowage.control.world import World
 
 PERIOD_SECONDS = 300.0
+FIRST_SECONDS = 10.0
 FIRST_RETRY_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
@@ -34,10 +35,14 @@ async def fill(cluster: Cluster, world: World) -> None:
 
 
 async def repeat(cluster: Cluster, world: World, period: float = PERIOD_SECONDS) -> NoReturn:
-    """Lists everything again and again. What it mends is logged: a watch lost it."""
+    """Lists everything again and again. What it mends is logged: a watch lost it.
+
+    The first time is early: what was deleted after ``fill`` and before the watches began is in neither.
+    """
+    await asyncio.sleep(min(period, FIRST_SECONDS))
     while True:
-        await asyncio.sleep(period)
         await once(cluster, world)
+        await asyncio.sleep(period)
 
 
 async def once(cluster: Cluster, world: World) -> None:

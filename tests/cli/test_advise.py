@@ -259,3 +259,12 @@ def test_without_matplotlib_the_extra_is_named(
     ended = stowage("advise", *CHAT, "-o", "svg")
     message = "stowage advise: -o svg needs matplotlib; pip install 'stowage-operator[plot]'\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", message)
+
+
+def test_what_is_far_slower_is_named_instead_of_drawn(stowage: Stowage, prices: Path) -> None:
+    content = yaml.safe_load(prices.read_text())
+    content["classes"]["cpu-x86-amx-int8"] = {"costPerDeviceHour": "0.05"}
+    prices.write_text(yaml.safe_dump(content))
+    text = stowage("advise", "-f", SAMPLES / "gpu-chat-70b.yaml", "--prices", prices, "-o", "svg").stdout
+    assert "<!-- Far slower, and not drawn: cpu-x86-amx-int8 bf16 by vllm: 2186 s" in text
+    assert "<title>cpu-x86-amx-int8" not in text

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from stowage.cli.advise_labels import XY, Box, Sheet
+from stowage.cli.advise_points import near, plotted, stairs
 from stowage.cli.advise_text import axis_text, money, needs, number, seconds
 from stowage.placement.advise import Advice, Offer
 from stowage.placement.figures import known_from_memory
@@ -38,8 +39,6 @@ STYLE: list[str | Path | dict[str, Any]] = [
     },
 ]
 """Nothing of the user's own settings; the same bytes every time."""
-GAP = 30
-"""A point that is so many times slower than the next is left out of the drawing."""
 LINE = 124
 """Characters of a line under the title; there are at most two."""
 
@@ -60,7 +59,7 @@ def draw(advices: Sequence[Advice], currency: str | None) -> tuple[Figure, dict[
     """The figure, and what a browser shows over each point, by the id of its group."""
     titles: dict[str, str] = {}
     with matplotlib.style.context(STYLE):
-        heights = [HEIGHT if _plotted(a) else EMPTY_HEIGHT for a in advices]
+        heights = [HEIGHT if plotted(a) else EMPTY_HEIGHT for a in advices]
         total = sum(heights)
         figure = Figure(figsize=(WIDTH / INCH, total / INCH), dpi=INCH)
         FigureCanvasAgg(figure)  # measures texts
@@ -85,7 +84,7 @@ class _Section:
         self._figure, self._advice, self._currency = figure, advice, currency
         self._bottom, self._height, self._name = bottom, height, name
         self._total = figure.get_figheight() * INCH
-        self._offers, self._slow = near(_plotted(advice))
+        self._offers, self._slow = near(plotted(advice))
         variants = sorted({o.key[1] for o in self._offers})
         self._colour = {v: COLOURS[i % len(COLOURS)] for i, v in enumerate(variants)}
 
@@ -100,13 +99,13 @@ class _Section:
         )
         self._scale(axes)
         front = sorted(self._point(o) for o in self._offers if o.standing == "Front")
-        stairs = _stairs(front)
-        axes.plot(*zip(*stairs, strict=True), color="#222222", lw=1.1, ls=(0, (5, 3)), zorder=1)
+        border = stairs(front)
+        axes.plot(*zip(*border, strict=True), color="#222222", lw=1.1, ls=(0, (5, 3)), zorder=1)
         for i, offer in enumerate(self._offers):
             gid = f"{self._name}-{i}"
             titles[gid] = self._title(offer)
             self._mark(axes, offer, gid)
-        unnamed = self._label(axes, stairs)
+        unnamed = self._label(axes, border)
         self._write_legend(unnamed)
 
     def _nothing(self) -> str:
@@ -175,12 +174,12 @@ class _Section:
             gid=gid,
         )
 
-    def _label(self, axes: Any, stairs: Sequence[XY]) -> list[Offer]:
+    def _label(self, axes: Any, border: Sequence[XY]) -> list[Offer]:
         """Names the points, the front first, then the best of each class. Returns those without room."""
         area = axes.get_window_extent()
         place = axes.transData.transform
         points = [tuple(map(float, place(self._point(o)))) for o in self._offers]
-        ends = [tuple(map(float, place(s))) for s in stairs]
+        ends = [tuple(map(float, place(s))) for s in border]
         sheet = Sheet(
             Box(area.x0 + 1, area.y0 + 1, area.x1 + 12, area.y1 + 4),
             points,  # type: ignore[arg-type]
@@ -271,33 +270,8 @@ class _Section:
         self._write("\n".join(lines), 14, 23, size=7.5, color=GREY, va="top")
 
 
-def near(offers: list[Offer]) -> tuple[list[Offer], list[Offer]]:
-    """The offers that are drawn, and the few that are so much slower that they would press the others
-    together: those beyond the first gap of ``GAP`` times, where they are fewer than a third."""
-    ordered = sorted(offers, key=lambda o: o.candidate.estimate.latency or 0.0)
-    for i, (one, after) in enumerate(pairwise(ordered), start=1):
-        quick, slow = one.candidate.estimate.latency or 0.0, after.candidate.estimate.latency or 0.0
-        if slow > quick * GAP and len(ordered) - i < len(ordered) / 3:
-            drawn = {o.key for o in ordered[:i]}
-            return [o for o in offers if o.key in drawn], ordered[i:]
-    return offers, []
-
-
-def _plotted(advice: Advice) -> list[Offer]:
-    """The offers that have a place in the plot."""
-    return [o for o in advice.serving if o.standing != "NotCompared"]
-
-
 def _ticks(ratio: float) -> tuple[float, ...]:
     """What of each decade has a tick on an axis whose end is so many times its beginning."""
     if ratio < 8:
         return (1, 1.5, 2, 3, 5, 7)
     return (1, 2, 5) if ratio < 300 else (1,)
-
-
-def _stairs(front: Sequence[XY]) -> list[XY]:
-    """The border of what the front leaves behind: between two points it's the corner that both dominate."""
-    corners: list[XY] = [front[0]]
-    for (_, before), after in pairwise(front):
-        corners += [(after[0], before), after]
-    return corners

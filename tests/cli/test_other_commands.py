@@ -18,7 +18,15 @@ def test_version(stowage: Stowage) -> None:
 
 
 def test_help_of_every_command_has_an_example(stowage: Stowage) -> None:
-    for command in (["plan"], ["pools"], ["explain"], ["catalog"], ["operator", "run"], ["crds", "generate"]):
+    for command in (
+        ["plan"],
+        ["advise"],
+        ["pools"],
+        ["explain"],
+        ["catalog"],
+        ["operator", "run"],
+        ["crds", "generate"],
+    ):
         text = stowage(*command, "--help").stdout
         assert f"stowage {command[0]}" in text
         assert "Example" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -104,6 +105,7 @@ def _show(found: list[Advice], known: Prices, output: AdviseOutput) -> None:
 
 
 def _svg(found: list[Advice], known: Prices) -> str:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its caches
     try:
         from stowage.cli.advise_plot import svg
     except ImportError:

@@ -62,6 +62,7 @@ def _offer(offer: Offer) -> Json:
         "precision": c.variant.precision,
         "quality": c.variant.quality,
         "runtime": c.runtime.name,
+        "runtimes": list(offer.runtimes),
         "architectures": list(offer.architectures),
         "verdict": verdict(offer),
         "reasons": [{"code": r.code.value, "message": r.message} for r in offer.reasons],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from stowage.cli.advise_labels import XY, Box, Sheet
+from stowage.cli.advise_points import near, plotted, stairs
 from stowage.cli.advise_text import axis_text, money, needs, number, seconds
 from stowage.placement.advise import Advice, Offer
 from stowage.placement.figures import known_from_memory
@@ -31,10 +31,15 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A6D00", "#56B4E9", "#7
 GREY = "#6b6b6b"
 STYLE: list[str | Path | dict[str, Any]] = [
     "default",
-    {"svg.hashsalt": "stowage", "svg.fonttype": "path", "font.family": "DejaVu Sans"},
+    {
+        "svg.hashsalt": "stowage",
+        "svg.fonttype": "path",
+        "font.family": "DejaVu Sans",
+        "text.parse_math": False,  # a $ in a name is a $
+    },
 ]
 """Nothing of the user's own settings; the same bytes every time."""
-LINE = 112
+LINE = 124
 """Characters of a line under the title; there are at most two."""
 
 
@@ -52,10 +57,9 @@ def svg(advices: Sequence[Advice], currency: str | None) -> str:
 
 def draw(advices: Sequence[Advice], currency: str | None) -> tuple[Figure, dict[str, str]]:
     """The figure, and what a browser shows over each point, by the id of its group."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     titles: dict[str, str] = {}
     with matplotlib.style.context(STYLE):
-        heights = [HEIGHT if _plotted(a) else EMPTY_HEIGHT for a in advices]
+        heights = [HEIGHT if plotted(a) else EMPTY_HEIGHT for a in advices]
         total = sum(heights)
         figure = Figure(figsize=(WIDTH / INCH, total / INCH), dpi=INCH)
         FigureCanvasAgg(figure)  # measures texts
@@ -80,7 +84,7 @@ class _Section:
         self._figure, self._advice, self._currency = figure, advice, currency
         self._bottom, self._height, self._name = bottom, height, name
         self._total = figure.get_figheight() * INCH
-        self._offers = _plotted(advice)
+        self._offers, self._slow = near(plotted(advice))
         variants = sorted({o.key[1] for o in self._offers})
         self._colour = {v: COLOURS[i % len(COLOURS)] for i, v in enumerate(variants)}
 
@@ -95,13 +99,13 @@ class _Section:
         )
         self._scale(axes)
         front = sorted(self._point(o) for o in self._offers if o.standing == "Front")
-        stairs = _stairs(front)
-        axes.plot(*zip(*stairs, strict=True), color="#222222", lw=1.1, ls=(0, (5, 3)), zorder=1)
+        border = stairs(front)
+        axes.plot(*zip(*border, strict=True), color="#222222", lw=1.1, ls=(0, (5, 3)), zorder=1)
         for i, offer in enumerate(self._offers):
             gid = f"{self._name}-{i}"
             titles[gid] = self._title(offer)
             self._mark(axes, offer, gid)
-        unnamed = self._label(axes, stairs)
+        unnamed = self._label(axes, border)
         self._write_legend(unnamed)
 
     def _nothing(self) -> str:
@@ -125,15 +129,16 @@ class _Section:
         return offer.candidate.estimate.latency or 0.0, offer.on(self._advice.axis) or 0.0
 
     def _scale(self, axes: Any) -> None:
-        for axis, values, pad in (("x", 0, 1.35), ("y", 1, 1.3)):
+        for axis, values, before, after in (("x", 0, 0.16, 0.13), ("y", 1, 0.12, 0.08)):
             found = [self._point(o)[values] for o in self._offers]
             low, high = min(found), max(found)
             if high / low < 2:  # a lone point, or a few close together, in the middle of a decade
                 low, high = low / 1.8, high * 1.8
+            span = high / low
             getattr(axes, f"set_{axis}scale")("log")
-            getattr(axes, f"set_{axis}lim")(low / pad, high * pad)
+            getattr(axes, f"set_{axis}lim")(low / span**before, high * span**after)
             this = getattr(axes, f"{axis}axis")
-            this.set_major_locator(LogLocator(subs=_ticks(high / low), numticks=12))
+            this.set_major_locator(LogLocator(subs=_ticks(span), numticks=12))
             this.set_minor_locator(NullLocator())
             this.set_minor_formatter(NullFormatter())
         costs = self._advice.axis == "costPerHour"
@@ -169,12 +174,12 @@ class _Section:
             gid=gid,
         )
 
-    def _label(self, axes: Any, stairs: Sequence[XY]) -> int:
-        """Names the points, the front first, then the best of each class. Returns how many found no room."""
+    def _label(self, axes: Any, border: Sequence[XY]) -> list[Offer]:
+        """Names the points, the front first, then the best of each class. Returns those without room."""
         area = axes.get_window_extent()
         place = axes.transData.transform
         points = [tuple(map(float, place(self._point(o)))) for o in self._offers]
-        ends = [tuple(map(float, place(s))) for s in stairs]
+        ends = [tuple(map(float, place(s))) for s in border]
         sheet = Sheet(
             Box(area.x0 + 1, area.y0 + 1, area.x1 + 12, area.y1 + 4),
             points,  # type: ignore[arg-type]
@@ -184,7 +189,7 @@ class _Section:
             range(len(points)),
             key=lambda i: (self._offers[i].standing != "Front", not self._offers[i].best_of_class, i),
         )
-        return sum(not self._name_point(sheet, self._offers[i], points[i]) for i in order)  # type: ignore[arg-type]
+        return [self._offers[i] for i in order if not self._name_point(sheet, self._offers[i], points[i])]  # type: ignore[arg-type]
 
     def _name_point(self, sheet: Sheet, offer: Offer, at: XY) -> bool:
         front = offer.standing == "Front"
@@ -196,10 +201,11 @@ class _Section:
         }
         text = self._figure.text(0, 0, " ".join(offer.key), **style)
         size = text.get_window_extent()
-        found = sheet.place(at, size.width, size.height)
+        found = sheet.place(at, size.width, size.height, important=front)
         if found is None:
             text.remove()
             return False
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5})
         text.set_position((found.corner[0] / WIDTH, found.corner[1] / self._total))
         if found.leader is not None:
             (x0, y0), (x1, y1) = found.leader, at
@@ -218,12 +224,13 @@ class _Section:
         memory = ", from figures known from memory" if known_from_memory(offer) else ""
         return f"{text}, {basis}{memory if basis == 'estimated' else ''}"
 
-    def _write_legend(self, unnamed: int) -> None:
+    def _write_legend(self, unnamed: list[Offer]) -> None:
         def dot(label: str, colour: str, **style: Any) -> Line2D:
             return Line2D([], [], ls="", marker="o", ms=6, color=colour, label=label, **style)
 
         handles = [dot(v, c) for v, c in self._colour.items()]
-        handles.append(Line2D([], [], color="#222222", lw=1.1, ls=(0, (5, 3)), label="Pareto front"))
+        if sum(o.standing == "Front" for o in self._offers) > 1:
+            handles.append(Line2D([], [], color="#222222", lw=1.1, ls=(0, (5, 3)), label="Pareto front"))
         bases = {o.candidate.estimate.basis for o in self._offers}
         if "measured" in bases:
             handles.append(Line2D([], [], ls="", marker="D", ms=5.5, color=GREY, label="measured"))
@@ -234,7 +241,7 @@ class _Section:
         self._figure.legend(
             handles=handles,
             loc="lower left",
-            bbox_to_anchor=(10 / WIDTH, (self._bottom + 22) / self._total),
+            bbox_to_anchor=(10 / WIDTH, (self._bottom + 29) / self._total),
             ncols=min(7, len(handles)),
             fontsize=8,
             frameon=False,
@@ -242,21 +249,25 @@ class _Section:
             columnspacing=1.4,
             borderpad=0,
         )
-        absent = len(self._advice.serving) - len(self._offers)
-        notes = []
-        if unnamed:
-            notes.append(f"{unnamed} more behind the front have no room for a name")
-        if absent:
-            notes.append(f"{absent} that serve have no known {axis_text(self._advice.axis)} or latency")
-        notes.append(
-            f"{len({o.key[0] for o in self._advice.refused} - _serving(self._advice))} classes can't serve it"
-        )
-        self._write("; ".join(notes), 14, 8, size=7.5, color=GREY, va="baseline")
-
-
-def _plotted(advice: Advice) -> list[Offer]:
-    """The offers that have a place in the plot."""
-    return [o for o in advice.serving if o.standing != "NotCompared"]
+        front = [o for o in unnamed if o.standing == "Front"]
+        behind = len(unnamed) - len(front)
+        absent = len(self._advice.serving) - len(self._offers) - len(self._slow)
+        serving = {o.key[0] for o in self._advice.serving}
+        refused = len({o.key[0] for o in self._advice.refused} - serving)
+        notes = [
+            *(f"Far slower, and not drawn: {self._title(o)}" for o in self._slow[:1]),
+            *([f"{len(self._slow) - 1} more as slow"] if len(self._slow) > 1 else []),
+            *([f"unnamed on the front: {', '.join(' '.join(o.key) for o in front)}"] if front else []),
+            *([f"{behind} points behind the front have no room for a name"] if behind else []),
+            *(
+                [f"{absent} that serve have no known {axis_text(self._advice.axis)} or latency"]
+                if absent
+                else []
+            ),
+            f"{refused} {'class' if refused == 1 else 'classes'} can't serve it",
+        ]
+        lines = textwrap.wrap("; ".join(notes), LINE + 20, max_lines=2, placeholder=" ...")
+        self._write("\n".join(lines), 14, 23, size=7.5, color=GREY, va="top")
 
 
 def _ticks(ratio: float) -> tuple[float, ...]:
@@ -264,15 +275,3 @@ def _ticks(ratio: float) -> tuple[float, ...]:
     if ratio < 8:
         return (1, 1.5, 2, 3, 5, 7)
     return (1, 2, 5) if ratio < 300 else (1,)
-
-
-def _serving(advice: Advice) -> set[str]:
-    return {o.key[0] for o in advice.serving}
-
-
-def _stairs(front: Sequence[XY]) -> list[XY]:
-    """The border of what the front leaves behind: between two points it's the corner that both dominate."""
-    corners: list[XY] = [front[0]]
-    for (_, before), after in pairwise(front):
-        corners += [(after[0], before), after]
-    return corners

@@ -57,12 +57,14 @@ def read_prices(source: str, classes: Collection[str]) -> Prices:
     try:
         listed = PriceList.model_validate(manifest.body, strict=True)
     except ValidationError as error:
-        first, *others = error.errors(include_url=False)
+        # A mistyped field is also a missing one; what was written says more.
+        found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+        first, *others = found
         text = f"{path_of(first)}: {advice(first, structural_schema(PriceList))}"
         more = f" (and {len(others)} more)" if others else ""
         raise _at(manifest, path_of(first), text + more) from None
-    for name in _repeated(manifest.node):
-        raise _at(manifest, f"classes[{name}]", f"classes.{name}: found twice; write one price")
+    for name, line in _repeated(manifest.node):
+        raise UsageError(f"{manifest.place}:{line}: classes.{name}: found twice; write one price")
     for name, price in listed.classes.items():
         if name not in classes:
             close = get_close_matches(name, classes, 1)
@@ -71,9 +73,9 @@ def read_prices(source: str, classes: Collection[str]) -> Prices:
                 manifest, f"classes[{name}]", f"classes.{name}: no AcceleratorClass has this name; {hint}"
             )
         if Decimal(price.cost_per_device_hour) == 0:
-            path, found = f"classes[{name}].costPerDeviceHour", show(price.cost_per_device_hour)
+            path, zero = f"classes[{name}].costPerDeviceHour", show(price.cost_per_device_hour)
             hint = "write a price above zero, or leave the class out where it isn't known"
-            raise _at(manifest, path, f"classes.{name}.costPerDeviceHour: found {found}; {hint}")
+            raise _at(manifest, path, f"classes.{name}.costPerDeviceHour: found {zero}; {hint}")
     priced = {name: Decimal(price.cost_per_device_hour) for name, price in listed.classes.items()}
     return Prices(priced, listed.currency)
 
@@ -82,10 +84,12 @@ def _at(manifest: Manifest, path: str, text: str) -> UsageError:
     return UsageError(f"{manifest.place}:{manifest.line_of(path)}: {text}")
 
 
-def _repeated(node: yaml.Node) -> Iterator[str]:
-    """Classes that are named twice: YAML readers silently take the last."""
+def _repeated(node: yaml.Node) -> Iterator[tuple[str, int]]:
+    """Classes that are named again, and on which line: YAML readers silently take the last."""
     entries = node.value if isinstance(node, yaml.MappingNode) else []
-    for key, value in entries:
-        if key.value == "classes" and isinstance(value, yaml.MappingNode):
-            names = [name.value for name, _ in value.value]
-            yield from sorted({n for n in names if names.count(n) > 1})
+    listed = next((v for k, v in entries if k.value == "classes"), None)
+    seen: set[str] = set()
+    for key, _ in listed.value if isinstance(listed, yaml.MappingNode) else []:
+        if key.value in seen:
+            yield key.value, key.start_mark.line + 1
+        seen.add(key.value)

@@ -59,11 +59,10 @@ def _table(console: Console, advice: Advice) -> None:
 
 def _cells(offer: Offer, axis: Axis, language: bool, priced: bool) -> list[str]:
     known = figures(offer)
-    c = offer.candidate
     return [
         "*" if offer.standing == "Front" else "",
         *offer.key,
-        c.runtime.name,
+        ", ".join(offer.runtimes),
         _replicas(offer, known),
         _cell(known, "latency", seconds) + _rank(offer.latency_rank),
         _cell(known, "latencyAlone", seconds) + _rank(offer.alone_rank),

@@ -11,13 +11,16 @@ LEGEND = "~ estimated, ? from figures known from memory only, no mark: measured,
 
 
 def number(value: float) -> str:
-    """Three digits, and no exponent where people want none."""
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+    """Three digits, or all of a large whole part, and no exponent where people want none."""
+    rounded = float(f"{value:.3g}")
+    if rounded < 1000:
+        return f"{rounded:g}"
+    return f"{value:.0f}" if rounded < 1e9 else f"{rounded:g}"
 
 
 def seconds(value: float) -> str:
     """A time in the unit that suits it."""
-    return f"{number(value)} s" if value >= 1 else f"{number(value * 1000)} ms"
+    return f"{number(value)} s" if value >= 0.9995 else f"{number(value * 1000)} ms"
 
 
 def money(value: float) -> str:

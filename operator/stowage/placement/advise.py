@@ -12,36 +12,33 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Literal
 
-from stowage.api.accelerator_class import AcceleratorClass, NodeMatch
+from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.meta import ObjectMeta
 from stowage.api.placement_policy import PlacementPolicy, PlacementPolicySpec
-from stowage.api.quantity import parse_bytes
 from stowage.api.reasons import Code
 from stowage.placement.candidates import (
     Candidate,
     device_counts,
     enumerate_candidates,
     measure,
-    supports_for,
 )
+from stowage.placement.capacity import Capacity
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decision import Verdict
 from stowage.placement.estimate import UNKNOWN, Estimate, roofline
+from stowage.placement.imaginary import ARCHITECTURES, imaginary_pools
+from stowage.placement.order import rank
 from stowage.placement.outcome import nowhere
 from stowage.placement.pareto import dominators
-from stowage.placement.pool_labels import ARCHITECTURE
 from stowage.placement.reasons import Reason
-from stowage.placement.selectors import requirement_holds
 from stowage.placement.snapshot import Demand, Pool, Snapshot
 
-ARCHITECTURES = ("amd64", "arm64")
-NODE_MEMORY = 2**60
-"""Memory of an imaginary node: enough for every model."""
 ANY_POLICY = PlacementPolicy(
     metadata=ObjectMeta(name="any"), spec=PlacementPolicySpec(allow_cpu=True, shared_devices=True)
 )
+NO_NODES = Capacity(0, 0, 0)
 
 Axis = Literal["costPerHour", "joulesPerRequest"]
 """What is compared with latency."""
@@ -60,6 +57,8 @@ class Offer:
     reasons: tuple[Reason, ...] = ()
     runs: bool = True
     """Whether the variant can run there at all; without that no number is known."""
+    runtimes: tuple[str, ...] = ()
+    """Every runtime that would serve it on as many devices, the one that the engine prefers first."""
     architectures: tuple[str, ...] = ()
     """CPU architectures of nodes on which it would serve."""
     alone: Estimate = UNKNOWN
@@ -139,58 +138,12 @@ def advise(
     serving = [o for o in offers if o.serves]
     priced = any(o.on("costPerHour") is not None and o.candidate.estimate.latency for o in serving)
     axis: Axis = "costPerHour" if priced else "joulesPerRequest"
-    refused = sorted((o for o in offers if not o.serves), key=_nearness)
+    refused = sorted((o for o in offers if not o.serves), key=lambda o: (_nearness(o), o.key))
     outcome = None
     if not serving:
         verdicts = [Verdict(o.candidate, False, o.reasons) for o in refused]
         outcome = nowhere(Snapshot(tuple(pools), servers, {}), demand, verdicts, serving=False)
     return Advice(workload, axis, (*_compare(serving, axis), *refused), outcome)
-
-
-def imaginary_pools(
-    accelerator: AcceleratorClass, runtimes: tuple[InferenceRuntime, ...], price: Decimal | None
-) -> Iterator[Pool]:
-    """Pools of nodes that have as many devices as any runtime can use together, one pool for each CPU
-    architecture that the class is found on. Where a pod must take the whole node, one for each number.
-
-    Args:
-        price: of one device per hour.
-    """
-    memory = accelerator.spec.memory
-    plain = Pool(
-        name=accelerator.name,
-        accelerator_class=accelerator,
-        nodes=(),
-        keys=(),
-        identified_by_keys=False,
-        capacity_type="on-demand",
-        architecture=ARCHITECTURES[0],
-        devices_per_node=1,
-        device_memory=parse_bytes(memory) if memory else None,
-        node_memory=NODE_MEMORY,
-    )
-    supports = [s for s in (supports_for(r, plain) for r in runtimes) if s is not None]
-    counts = sorted({n for s in supports for n in s.device_counts}) or [1]
-    for count in counts if accelerator.spec.whole_node else counts[-1:]:
-        for architecture in ARCHITECTURES:
-            if _found_on(accelerator, architecture):
-                yield replace(
-                    plain,
-                    architecture=architecture,
-                    devices_per_node=count,
-                    cost_per_hour=None if price is None else price * count,
-                )
-
-
-def _found_on(accelerator: AcceleratorClass, architecture: str) -> bool:
-    """Whether nodes of this architecture may have the device, as its labels say."""
-
-    def allows(match: NodeMatch) -> bool:
-        asked = [r for r in match.match_expressions if r.key == ARCHITECTURE]
-        same = match.match_labels.get(ARCHITECTURE, architecture) == architecture
-        return same and all(requirement_holds(r, {ARCHITECTURE: architecture}) for r in asked)
-
-    return not accelerator.spec.match or any(allows(m) for m in accelerator.spec.match)
 
 
 def _offers(snapshot: Snapshot, demand: Demand) -> Iterator[Offer]:
@@ -199,11 +152,8 @@ def _offers(snapshot: Snapshot, demand: Demand) -> Iterator[Offer]:
         (_try(c) for c in enumerate_candidates(snapshot, demand)), key=lambda o: o.candidate.variant.name
     )
     for _, same in groupby(tried, key=lambda o: o.candidate.variant.name):
-        ways = sorted(same, key=_nearness)
-        best = ways[0]
-        fitting = {o.candidate.pool.architecture for o in ways if o.serves}
-        architectures = tuple(a for a in ARCHITECTURES if a in fitting)
-        yield replace(_complete(best), architectures=architectures) if best.runs else best
+        ways = sorted(same, key=_preference)
+        yield _complete(ways[0], ways) if ways[0].runs else _supported(ways[0], ways)
 
 
 def _try(candidate: Candidate) -> Offer:
@@ -217,22 +167,47 @@ def _try(candidate: Candidate) -> Offer:
     return Offer(measured, reasons, budget_unchecked=reasons != found)
 
 
-def _nearness(offer: Offer) -> tuple[object, ...]:
-    """Smaller is nearer to serving: the fewest reasons, the least memory short, the fewest devices."""
-    c = offer.candidate
-    short = c.fit.needed / c.fit.usable if c.fit is not None and not c.fit.fits else 1.0
-    name = (c.pool.accelerator_class.name, c.variant.name, -c.runtime.spec.preference, c.runtime.name)
-    return not offer.runs, len(offer.reasons), short, c.devices, name, c.pool.architecture
+def _nearness(offer: Offer) -> tuple[bool, int, float]:
+    """Smaller is nearer to serving: can run at all, the fewest reasons, the least memory short."""
+    found = offer.candidate.fit
+    short = found.needed / found.usable if found is not None and not found.fits else 1.0
+    return not offer.runs, len(offer.reasons), short
 
 
-def _complete(offer: Offer) -> Offer:
+def _preference(offer: Offer) -> tuple[object, ...]:
+    """The nearest first and, of those as near, the one that the engine would choose."""
     c = offer.candidate
+    return *_nearness(offer), rank(c, NO_NODES, 1), c.pool.architecture
+
+
+def _supported(nearest: Offer, ways: list[Offer]) -> Offer:
+    """The nearest way, saying so where no runtime at all runs on the class."""
+    if any(w.candidate.support is not None for w in ways):
+        return nearest
+    none = f"no runtime runs on {nearest.key[0]}"
+    code = Code.ACCELERATOR_NOT_SUPPORTED
+    return replace(
+        nearest, reasons=tuple(Reason(code, none) if r.code is code else r for r in nearest.reasons)
+    )
+
+
+def _complete(best: Offer, ways: list[Offer]) -> Offer:
+    """The best of the ways to serve a variant on a class, with what else is told of it."""
+    c = best.candidate
     if c.fit is None:
-        return offer
+        return best
+    equal = [w.candidate for w in ways if w.serves and w.candidate.devices == c.devices]
     accelerator = c.pool.accelerator_class
-    alone = roofline(c.demand.workload, c.variant, accelerator, c.devices, c.pool.device_memory, max_batch=1)
-    slow = any(r.code is Code.LATENCY_TOO_HIGH for r in offer.reasons)
-    return replace(offer, alone=alone, suits_with=_quick_enough(c) if slow else None)
+    slow = any(r.code is Code.LATENCY_TOO_HIGH for r in best.reasons)
+    return replace(
+        best,
+        runtimes=tuple(dict.fromkeys(e.runtime.name for e in equal)),
+        architectures=tuple(a for a in ARCHITECTURES if a in {e.pool.architecture for e in equal}),
+        alone=roofline(
+            c.demand.workload, c.variant, accelerator, c.devices, c.pool.device_memory, max_batch=1
+        ),
+        suits_with=_quick_enough(c) if slow else None,
+    )
 
 
 def _quick_enough(candidate: Candidate) -> int | None:
@@ -247,7 +222,7 @@ def _quick_enough(candidate: Candidate) -> int | None:
 def _compare(offers: list[Offer], axis: Axis) -> list[Offer]:
     """The offers that serve with their standing and their ranks, the best first."""
     known = [o for o in offers if o.on(axis) is not None and o.candidate.estimate.latency is not None]
-    points = [(o.on(axis) or 0.0, o.candidate.estimate.latency or 0.0) for o in known]
+    points = [(_shown(o.on(axis)), _shown(o.candidate.estimate.latency)) for o in known]
     by = {o.key: i for o, i in zip(known, dominators(points), strict=True)}
     best = {min(group, key=lambda o: _order(o, axis)).key for group in _by_class(offers)}
     latencies = _ranks({o.key: o.candidate.estimate.latency for o in offers})
@@ -290,5 +265,11 @@ def _order(offer: Offer, axis: Axis) -> tuple[object, ...]:
 
 def _ranks(latencies: Mapping[tuple[str, str], float | None]) -> dict[tuple[str, str], int]:
     """Places from 1, the least first; equals share one, and what is unknown has none."""
-    ordered = sorted(v for v in latencies.values() if v is not None)
-    return {key: ordered.index(v) + 1 for key, v in latencies.items() if v is not None}
+    known = {key: _shown(v) for key, v in latencies.items() if v is not None}
+    ordered = sorted(known.values())
+    return {key: ordered.index(v) + 1 for key, v in known.items()}
+
+
+def _shown(value: float | None) -> float:
+    """Three digits, as people are shown: estimates are no better, and what looks equal is equal."""
+    return float(f"{value or 0.0:.3g}")

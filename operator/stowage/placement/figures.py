@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stowage.api.quantity import GIB
-from stowage.placement.advise import NODE_MEMORY, Offer
+from stowage.placement.advise import Offer
+from stowage.placement.imaginary import NODE_MEMORY
 
 Basis = Literal["measured", "estimated", "unknown"]
 

@@ -40,5 +40,7 @@ def generate(
     stowage crds generate crds
     """
     from stowage.api.crds import write
+    from stowage.cli.errors import writing
 
-    write(directory)
+    with writing("crds generate", directory):
+        write(directory)

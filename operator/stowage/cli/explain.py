@@ -1,4 +1,4 @@
-"""``stowage explain``: why a deployment is where it is, with the live counts that the status leaves out."""
+"""``stowage explain``: why a deployment is where it is, with the candidates that the status has no room for."""
 
 from __future__ import annotations
 

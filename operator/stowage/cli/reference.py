@@ -23,7 +23,10 @@ def generate(
     \b
     stowage reference generate docs/reference
     """
-    write(directory)
+    from stowage.cli.errors import writing
+
+    with writing("reference generate", directory):
+        write(directory)
 
 
 def pages() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""``stowage explain``: why a deployment is where it is, with the candidates that the status has no room for."""
+"""``stowage explain``: why a deployment is where it is, with more candidates than its status holds."""
 
 from __future__ import annotations
 

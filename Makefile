@@ -40,8 +40,12 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff format operator tools tests
 	$(BIN)/ruff check --fix operator tools tests
 
-generate: $(STAMP) ## Write crds/ from the models
+generate: $(STAMP) ## Write crds/, docs/reference/, docs/examples/ and the output shown in docs/
 	$(BIN)/stowage crds generate crds
+	$(BIN)/stowage reference generate docs/reference
+	@mkdir -p docs/examples
+	$(DEVCLUSTER) fleet > docs/examples/fleet.yaml
+	$(BIN)/python tests/docs/console.py docs/deciding.md docs/plan.md
 
 lock: $(STAMP) ## Pin all dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \

@@ -9,9 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
-
-from devcluster.fleet import load_fleet, nodes_of
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "manifests/samples"
@@ -35,11 +32,6 @@ def stowage(tmp_path: Path) -> Stowage:
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fleet() -> Path:
     """The demo's fleet, as ``kubectl get nodes -o yaml`` would write it."""
-    nodes = nodes_of(load_fleet())
-    for node in nodes:
-        node["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
-    file = tmp_path_factory.mktemp("fleet") / "fleet.yaml"
-    file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": nodes}))
-    return file
+    return ROOT / "docs/examples/fleet.yaml"

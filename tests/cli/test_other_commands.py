@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 from stowage import __version__
 from stowage.api.parse import parse
+from stowage.cli.main import app
 
 from .conftest import ROOT, Stowage
 
@@ -70,3 +77,43 @@ def test_pools_of_a_fleet(stowage: Stowage, fleet: Path) -> None:
     }
     assert found["problems"] == []
     assert "l4-spot" in stowage("pools", "--fleet", fleet).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["plan", "--bogus"], ["plan"], ["--bogus"], ["bogus"], ["plan", "-o", "x"]]
+)
+def test_a_wrong_command_line_is_an_error_and_not_an_answer(stowage: Stowage, arguments: list[str]) -> None:
+    ended = stowage(*arguments)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Error: " in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["stowage", "kubectl-stowage"])
+def test_both_programs_are_the_same(name: str) -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, _, attribute = scripts[name].partition(":")
+    assert getattr(importlib.import_module(module), attribute) is app
+
+
+@pytest.mark.parametrize("name", ["stowage", "kubectl-stowage"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "pwsh"])
+def test_completion_can_be_shown(name: str, shell: str) -> None:
+    entry = f"import sys; sys.argv[0] = {name!r}; from stowage.cli.main import app; app()"
+    ended = subprocess.run(
+        [sys.executable, "-c", entry, "--show-completion", shell],
+        capture_output=True,
+        text=True,
+        # Without it the shell is that of the process which called us, whatever it is.
+        env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"_{name.replace('-', '_').upper()}_COMPLETE" in ended.stdout
+
+
+@pytest.mark.parametrize("command", ["crds", "reference"])
+def test_a_folder_that_cannot_be_written_is_one_line(stowage: Stowage, tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").write_text("")
+    ended = stowage(command, "generate", tmp_path / "file")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"stowage {command} generate: {tmp_path}/file: File exists\n"

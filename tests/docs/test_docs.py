@@ -9,21 +9,37 @@ import pytest
 import yaml
 
 from stowage.api.parse import parse
-from stowage.api.reasons import Code
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-
-
-@pytest.mark.parametrize("code", list(Code), ids=str)
-def test_every_reason_is_documented(code: Code) -> None:
-    assert f"| `{code.value}` | {code.doc} |" in (ROOT / "docs/status.md").read_text()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
 def test_links_to_files_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
+def test_links_to_places_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", document.read_text())
+    assert [
+        link for link in links if link[1] not in _places((document.parent / link[0]) if link[0] else document)
+    ] == []
+
+
+def _places(document: Path) -> set[str]:
+    """Anchors and headings of a document, the headings as GitHub names them."""
+    text = document.read_text()
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    named = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return named | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+def test_the_index_names_every_document() -> None:
+    index = (ROOT / "docs/README.md").read_text()
+    pages = [d.relative_to(ROOT / "docs") for d in DOCUMENTS if d.is_relative_to(ROOT / "docs")]
+    assert [str(p) for p in pages if f"({p})" not in index and p.name != "README.md"] == []
 
 
 def test_the_manifests_in_the_readme_are_valid() -> None:

@@ -103,6 +103,37 @@ def nodes_of(groups: Sequence[NodeGroup]) -> list[Node]:
     return [node for group in groups for node in group.nodes()]
 
 
+def listing(nodes: Sequence[Node]) -> str:
+    """Return what ``kubectl get nodes -o yaml`` would write of the nodes once they are Ready, without what
+    belongs to the simulation: a fleet to plan on where there is no cluster."""
+    items = [
+        {
+            "apiVersion": node["apiVersion"],
+            "kind": node["kind"],
+            "metadata": {
+                "name": node["metadata"]["name"],
+                "labels": {k: v for k, v in node["metadata"]["labels"].items() if k != FLEET_LABEL},
+            },
+            "spec": {key: value for key, value in node["spec"].items() if value},
+            "status": {
+                **{key: node["status"][key] for key in ("capacity", "allocatable")},
+                "conditions": [{"type": "Ready", "status": "True"}],
+            },
+        }
+        for node in nodes
+    ]
+    document = {"apiVersion": "v1", "kind": "List", "items": items}
+    return yaml.dump(document, Dumper=_NoAliases, sort_keys=False, width=110)
+
+
+class _NoAliases(yaml.SafeDumper):
+    """Writes what nodes of a group share out each time, as kubectl does."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+
 def apply_fleet(kubectl: Kubectl, nodes: Sequence[Node]) -> None:
     """Create the nodes, or make those that exist what they should be. Harmless when repeated."""
     kubectl("apply", "-f", "-", input=_list(nodes))

@@ -15,17 +15,21 @@ class Output(StrEnum):
 
 
 def catalog(
-    name: Annotated[str | None, typer.Argument(help="An AcceleratorClass or InferenceRuntime.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="An AcceleratorClass or InferenceRuntime.")
+    ] = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="Form of the output.")] = Output.TABLE,
 ) -> None:
     """Show the embedded accelerator classes and runtimes, or one of them.
 
     An object of the same name in the cluster replaces an entry as a whole.
 
+    Exits with 0, or 1 where nothing has the name.
+
     Examples:
 
+    \b
     stowage catalog
-
     stowage catalog nvidia-l4 -o yaml > nvidia-l4.yaml
     """
     import json

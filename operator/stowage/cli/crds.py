@@ -14,7 +14,12 @@ app = typer.Typer(help="Print or write the CustomResourceDefinitions.", no_args_
 def print_all() -> None:
     """Print all of them as YAML.
 
-    Example: stowage crds print | kubectl apply --server-side -f -
+    Exits with 0.
+
+    Example:
+
+    \b
+    stowage crds print | kubectl apply --server-side -f -
     """
     from stowage.api.crds import custom_resource_definitions, render_yaml
 
@@ -22,11 +27,20 @@ def print_all() -> None:
 
 
 @app.command("generate")
-def generate(directory: Annotated[Path, typer.Argument(help="Folder to write to.")]) -> None:
+def generate(
+    directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="Folder to write to.")],
+) -> None:
     """Write one file for each kind.
 
-    Example: stowage crds generate crds
+    Exits with 0, or 1 where the folder can't be written.
+
+    Example:
+
+    \b
+    stowage crds generate crds
     """
     from stowage.api.crds import write
+    from stowage.cli.errors import writing
 
-    write(directory)
+    with writing("crds generate", directory):
+        write(directory)

@@ -1,4 +1,4 @@
-"""``stowage explain``: why a deployment is where it is, with the live counts that the status leaves out."""
+"""``stowage explain``: why a deployment is where it is, with more candidates than its status holds."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from stowage.control.offline import Offline
 
 
 def explain(
-    name: Annotated[str, typer.Argument(help="NAMESPACE/NAME, or NAME in namespace default.")],
-    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="NAMESPACE/NAME, or NAME in namespace default.")
+    ],
+    context: Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig.")] = None,
     output: Annotated[
         PlanOutput, typer.Option("--output", "-o", help="Form of the output.")
     ] = PlanOutput.WIDE,
 ) -> None:
     """Decide anew for one deployment of the cluster, beside what serves, and show every candidate.
 
-    Example: stowage explain shop/chat
+    Exits with 0 when it is placed, 2 when it can't be, 1 on an error.
+
+    Example:
+
+    \b
+    stowage explain shop/chat
     """
     namespace, _, short = name.rpartition("/")
     key = namespace or "default", short

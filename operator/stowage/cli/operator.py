@@ -27,7 +27,10 @@ class LogLevel(StrEnum):
 @app.command("run")
 def run(
     context: Annotated[
-        str | None, typer.Option(help="Context of the kubeconfig. Absent: the current one, or the pod's own.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Context of the kubeconfig. Absent: the current one, or the pod's own."
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Objects that are worked on at once.")] = 8,
     resync: Annotated[
@@ -44,7 +47,12 @@ def run(
 ) -> None:
     """Run until SIGTERM or Ctrl-C.
 
-    Example: stowage operator run --context kind-demo --health-port 8081
+    Exits with 0 when it is told to end, 1 where it can't go on.
+
+    Example:
+
+    \b
+    stowage operator run --context kind-demo --health-port 8081
     """
     from stowage.cluster.errors import ClusterError
     from stowage.control.operator import Options, serve

@@ -26,14 +26,23 @@ class PlanOutput(StrEnum):
 def plan(
     files: Annotated[
         list[str],
-        typer.Option("--filename", "-f", help="File, folder or - with any of the five kinds. Repeatable."),
+        typer.Option(
+            "--filename",
+            "-f",
+            metavar="PATH",
+            help="File, folder or - with any of the five kinds. Repeatable.",
+        ),
     ],
     fleet: Annotated[
         str | None,
-        typer.Option(help="What kubectl get nodes -o yaml wrote, pods too if you like. Absent: the cluster."),
+        typer.Option(
+            metavar="PATH",
+            help="What kubectl get nodes -o yaml wrote, pods too if you like. Absent: the cluster.",
+        ),
     ] = None,
     context: Annotated[
-        str | None, typer.Option(help="Context of the kubeconfig, where no fleet is given.")
+        str | None,
+        typer.Option(metavar="NAME", help="Context of the kubeconfig, where no fleet is given."),
     ] = None,
     output: Annotated[
         PlanOutput, typer.Option("--output", "-o", help="Form of the output.")
@@ -45,9 +54,10 @@ def plan(
 
     Examples:
 
+    \b
     stowage plan -f chat.yaml
-
-    kubectl get nodes,pods -A -o yaml > fleet.yaml; stowage plan -f manifests/ --fleet fleet.yaml -o markdown
+    kubectl get nodes,pods -A -o yaml > fleet.yaml
+    stowage plan -f manifests/ --fleet fleet.yaml -o markdown
     """
     try:
         offline, named = load_world(files, fleet, context)

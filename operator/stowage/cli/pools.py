@@ -24,23 +24,32 @@ class PoolsOutput(StrEnum):
 def pools(
     fleet: Annotated[
         str | None,
-        typer.Option(help="What kubectl get nodes,pods -A -o yaml wrote. Absent: the cluster."),
+        typer.Option(
+            metavar="PATH", help="What kubectl get nodes,pods -A -o yaml wrote. Absent: the cluster."
+        ),
     ] = None,
     files: Annotated[
         list[str] | None,
-        typer.Option("--filename", "-f", help="AcceleratorPools and AcceleratorClasses to add. Repeatable."),
+        typer.Option(
+            "--filename",
+            "-f",
+            metavar="PATH",
+            help="AcceleratorPools and AcceleratorClasses to add. Repeatable.",
+        ),
     ] = None,
-    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    context: Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig.")] = None,
     output: Annotated[
         PoolsOutput, typer.Option("--output", "-o", help="Form of the output.")
     ] = PoolsOutput.TABLE,
 ) -> None:
     """Show the node pools: class, devices in all and free, price, and nodes that could not be understood.
 
+    Exits with 0, also where no pool was found; 1 on an error.
+
     Examples:
 
+    \b
     stowage pools
-
     stowage pools --fleet fleet.yaml -o json
     """
     try:

@@ -29,12 +29,14 @@ def advise(
         typer.Option(
             "--filename",
             "-f",
+            metavar="PATH",
             help="File, folder or - with InferenceDeployments; classes and runtimes in it join the catalog. "
             "Repeatable.",
         ),
     ],
     prices: Annotated[
-        str | None, typer.Option(help="YAML or JSON: what one device of each class costs per hour.")
+        str | None,
+        typer.Option(metavar="PATH", help="YAML or JSON: what one device of each class costs per hour."),
     ] = None,
     output: Annotated[
         AdviseOutput, typer.Option("--output", "-o", help="Form of the output.")
@@ -42,7 +44,9 @@ def advise(
 ) -> None:
     """Say what a deployment would need of every accelerator class, by the code that the operator runs.
 
-    Needs no cluster. Exits with 0 when each can be served by some class, 2 when one can't, 1 on an error.
+    Needs no cluster.
+
+    Exits with 0 when each can be served by some class, 2 when one can't, 1 on an error.
 
     Examples:
 

@@ -24,7 +24,9 @@ FILES = {"nodes.yaml", "workloads.yaml", "expected.md", "pools.json", "SOURCE.md
 
 MULTI_HOST = ("v5e-2x4-multihost", "v6e-16", "v5p-8")
 REASONS = {
-    ("gke-tpu", "summaries", pool): ("google-tpu", "bf16", "MultiHostTopology") for pool in MULTI_HOST
+    ("gke-tpu", deployment, pool): ("google-tpu", "bf16", "MultiHostTopology")
+    for deployment in ("assistant", "giant", "summaries")
+    for pool in MULTI_HOST
 } | {
     ("gke-l4-a100", "chat", "nap-g2-standard-8-gpu1-1kx0"): ("nvidia-l4", "fp8", "NoUsableNode"),
     ("gke-l4-a100", "chat-70b", "a100-80"): ("nvidia-a100-80gb", "fp8", "PrecisionNotNative"),

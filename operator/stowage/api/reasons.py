@@ -32,6 +32,10 @@ class Code(StrEnum):
     INSUFFICIENT_MEMORY = "InsufficientMemory", "The variant doesn't fit into the devices' memory."
     TOO_FEW_DEVICES = "TooFewDevices", "A node of the pool has too few devices for one replica."
     MULTI_HOST_TOPOLOGY = "MultiHostTopology", "The slice spans hosts; a Deployment can't serve it."
+    DYNAMIC_ONLY = (
+        "DynamicResourceAllocationOnly",
+        "Only DRA publishes the device, and no DeviceClass gives it an extended resource name.",
+    )
     UNKNOWN_MEMORY = "UnknownMemory", "The memory of the device is not known."
     UNKNOWN_PERFORMANCE = "UnknownPerformance", "A bound is asked for, and no figure is known."
     # Of a candidate: what the deployment or the policy doesn't want.

@@ -24,7 +24,10 @@ class PoolsOutput(StrEnum):
 def pools(
     fleet: Annotated[
         str | None,
-        typer.Option(help="What kubectl get nodes,pods -A -o yaml wrote. Absent: the cluster."),
+        typer.Option(
+            help="What kubectl get nodes,pods -A -o yaml wrote, resourceslices and deviceclasses too if you"
+            " like. Absent: the cluster."
+        ),
     ] = None,
     files: Annotated[
         list[str] | None,
@@ -73,7 +76,8 @@ def pool_json(offline: Offline, pool: Pool) -> dict[str, Any]:
         "acceleratorType": pool.accelerator_class.spec.type,
         "capacityType": pool.capacity_type,
         "architecture": pool.architecture,
-        "resourceName": pool.resource,
+        "resourceName": None if pool.dra_only else pool.resource,
+        "draOnly": pool.dra_only,
         "nodes": len(pool.nodes),
         "usableNodes": len(open_nodes),
         "devices": sum(n.allocatable.get(pool.resource, 0) for n in pool.nodes) // unit,
@@ -98,7 +102,7 @@ def _table(found: list[dict[str, Any]]) -> None:
             nodes += f" (+{one['provisionableNodes']})"
         memory = f"{one['deviceMemoryGiB']} GiB" if one["deviceMemoryGiB"] else "-"
         cost = f"{one['costPerHour']:.2f}" if one["costPerHour"] is not None else "-"
-        devices = f"{one['freeDevices']}/{one['devices']}"
+        devices = f"{one['freeDevices']}/{one['devices']}" + (" (DRA only)" if one["draOnly"] else "")
         table.add_row(
             one["name"],
             one["acceleratorClass"],

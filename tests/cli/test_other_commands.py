@@ -67,6 +67,7 @@ def test_pools_of_a_fleet(stowage: Stowage, fleet: Path) -> None:
         "capacityType": "spot",
         "architecture": "amd64",
         "resourceName": "nvidia.com/gpu",
+        "draOnly": False,
         "nodes": 4,
         "usableNodes": 3,
         "devices": 8,

@@ -19,6 +19,7 @@ TEXT = (ROOT / "docs/plan.md").read_text()
 FLEET = ["--fleet", "docs/examples/fleet.yaml"]
 TYPES: dict[str, tuple[type | None, ...]] = {
     "text": (str,),
+    "text or null": (str, type(None)),
     "boolean": (bool,),
     "integer": (int,),
     "list": (list,),

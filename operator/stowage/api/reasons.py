@@ -89,6 +89,11 @@ class Code(StrEnum):
         "MultiHostTopology", "The slice spans hosts; a Deployment can't serve it.", REJECTED,
         "Add a pool whose slices lie on one host.",
     )
+    DYNAMIC_ONLY = (
+        "DynamicResourceAllocationOnly",
+        "Only DRA publishes the device, and no DeviceClass gives it an extended resource name.", REJECTED,
+        "Set spec.extendedResourceName of the DeviceClass that the reason names.",
+    )
     UNKNOWN_MEMORY = (
         "UnknownMemory", "The memory of the device is not known.", REJECTED,
         "Override the AcceleratorClass with the device's memory, or label its nodes as memoryLabel says.",

@@ -25,7 +25,9 @@ def pools(
     fleet: Annotated[
         str | None,
         typer.Option(
-            metavar="PATH", help="What kubectl get nodes,pods -A -o yaml wrote. Absent: the cluster."
+            metavar="PATH",
+            help="What kubectl get nodes,pods -A -o yaml wrote, resourceslices and deviceclasses too if you"
+            " like. Absent: the cluster.",
         ),
     ] = None,
     files: Annotated[
@@ -82,7 +84,8 @@ def pool_json(offline: Offline, pool: Pool) -> dict[str, Any]:
         "acceleratorType": pool.accelerator_class.spec.type,
         "capacityType": pool.capacity_type,
         "architecture": pool.architecture,
-        "resourceName": pool.resource,
+        "resourceName": None if pool.dra_only else pool.resource,
+        "draOnly": pool.dra_only,
         "nodes": len(pool.nodes),
         "usableNodes": len(open_nodes),
         "devices": sum(n.allocatable.get(pool.resource, 0) for n in pool.nodes) // unit,
@@ -107,7 +110,7 @@ def _table(found: list[dict[str, Any]]) -> None:
             nodes += f" (+{one['provisionableNodes']})"
         memory = f"{one['deviceMemoryGiB']} GiB" if one["deviceMemoryGiB"] else "-"
         cost = f"{one['costPerHour']:.2f}" if one["costPerHour"] is not None else "-"
-        devices = f"{one['freeDevices']}/{one['devices']}"
+        devices = f"{one['freeDevices']}/{one['devices']}" + (" (DRA only)" if one["draOnly"] else "")
         table.add_row(
             one["name"],
             one["acceleratorClass"],

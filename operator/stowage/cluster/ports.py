@@ -72,6 +72,8 @@ EVENTS = ResourceType("events.k8s.io", "v1", "events", "Event")
 DEPLOYMENTS = ResourceType("apps", "v1", "deployments", "Deployment")
 POD_DISRUPTION_BUDGETS = ResourceType("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 LEASES = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
+RESOURCE_SLICES = ResourceType("resource.k8s.io", "v1", "resourceslices", "ResourceSlice", namespaced=False)
+DEVICE_CLASSES = ResourceType("resource.k8s.io", "v1", "deviceclasses", "DeviceClass", namespaced=False)
 
 INFERENCE_DEPLOYMENTS = ResourceType(GROUP, VERSION, "inferencedeployments", "InferenceDeployment")
 PLACEMENT_POLICIES = ResourceType(GROUP, VERSION, "placementpolicies", "PlacementPolicy", namespaced=False)

@@ -10,6 +10,7 @@ from stowage.catalog import load_catalog
 from stowage.cluster import ports
 from stowage.cluster.ports import Body
 from stowage.cluster.reflector import object_key
+from stowage.control.devices import project_device_class, project_slice
 from stowage.control.policies import policy_for
 from stowage.control.projections import project_pod
 from stowage.control.store import AnyStore
@@ -57,6 +58,12 @@ class Offline:
             return True
         if kind == ports.NAMESPACES.kind:
             self.world.namespace_changed(("", key[1]), None, dict(body["metadata"].get("labels") or {}))
+            return True
+        if kind == ports.RESOURCE_SLICES.kind:
+            self.world.slice_changed(key, None, project_slice(body))
+            return True
+        if kind == ports.DEVICE_CLASSES.kind:
+            self.world.device_class_changed(key, None, project_device_class(body))
             return True
         store = next((s for s in self.world.stores if s.resource.kind == kind), None)
         if store is None:

@@ -13,6 +13,7 @@ from stowage.cluster.client import KubernetesCluster
 from stowage.cluster.ports import Body, Cluster
 from stowage.cluster.reflector import Reflector
 from stowage.control import resync
+from stowage.control.device_watch import DeviceWatch
 from stowage.control.handlers import cancel_on_signals, watch
 from stowage.control.policy_status import report_policies
 from stowage.control.projections import PodUse, project_pod
@@ -73,6 +74,7 @@ class Operator:
             on_change=self.world.namespace_changed,
             on_error=_log_error,
         )
+        self._devices = DeviceWatch(cluster, self.world)
 
     def _look_again(self, key: tuple[str, str], seconds: float) -> None:
         self.queue.add_after((ports.INFERENCE_DEPLOYMENTS.plural, *key), seconds)
@@ -83,8 +85,10 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pods.run(), name="pods")
             group.create_task(self._namespaces.run(), name="namespaces")
+            group.create_task(self._devices.run(), name="devices")
             await resync.fill(self._cluster, self.world)
             await asyncio.gather(self._pods.synced.wait(), self._namespaces.synced.wait())
+            await self._devices.answered()
             self._triggers.world = self.world
             self._begin()
             group.create_task(resync.repeat(self._cluster, self.world, self._options.resync_seconds))

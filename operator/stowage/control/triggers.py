@@ -24,6 +24,8 @@ FLEET = frozenset(
     r.plural
     for r in (
         ports.NODES,
+        ports.RESOURCE_SLICES,
+        ports.DEVICE_CLASSES,
         ports.ACCELERATOR_CLASSES,
         ports.ACCELERATOR_POOLS,
         ports.INFERENCE_RUNTIMES,

@@ -18,6 +18,7 @@ from stowage.control.parsed import Parsed, Parser
 from stowage.control.projections import Child, PodUse, project_child, project_node
 from stowage.control.store import AnyStore, Store
 from stowage.control.usage import Usage
+from stowage.placement.dynamic import DeviceClass, Devices, DeviceSlice
 from stowage.placement.pools import Discovery, discover
 from stowage.placement.snapshot import Holding, Node, Snapshot
 from stowage.render.names import OWNER_LABEL, SELECTOR, placement_hash
@@ -57,6 +58,8 @@ class World:
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     """Labels by namespace; those that are going are not here."""
     usage: Usage = field(default_factory=Usage)
+    slices: dict[Key, DeviceSlice] = field(default_factory=dict)
+    device_classes: dict[Key, DeviceClass] = field(default_factory=dict)
     in_flight: dict[tuple[str, str], Holding] = field(default_factory=dict)
     """Decisions that are being written, by namespace and Deployment."""
     _derived: _Derived = field(default_factory=_Derived)
@@ -124,6 +127,18 @@ class World:
             self.namespaces[key[1]] = new
         self.changed(ports.NAMESPACES.plural, key)
 
+    def slice_changed(self, key: Key, old: object, new: DeviceSlice | None) -> None:  # noqa: ARG002
+        """Takes in a ResourceSlice."""
+        _set(self.slices, key, new)
+        self._derived.discovery = None
+        self.changed(ports.RESOURCE_SLICES.plural, key)
+
+    def device_class_changed(self, key: Key, old: object, new: DeviceClass | None) -> None:  # noqa: ARG002
+        """Takes in a DeviceClass."""
+        _set(self.device_classes, key, new)
+        self._derived.discovery = None
+        self.changed(ports.DEVICE_CLASSES.plural, key)
+
     def reserve(self, namespace: str, holding: Holding) -> None:
         """Holds room for a decision that is being written."""
         self.in_flight[namespace, holding.deployment] = holding
@@ -140,7 +155,10 @@ class World:
         if self._derived.discovery is None:
             classes = {**self.catalog.classes, **_values(self.classes)}
             declared = _values(self.declared_pools)
-            self._derived.discovery = discover(self.nodes.items.values(), classes.values(), declared.values())
+            devices = Devices(tuple(self.slices.values()), tuple(self.device_classes.values()))
+            self._derived.discovery = discover(
+                self.nodes.items.values(), classes.values(), declared.values(), devices
+            )
         return self._derived.discovery
 
     def snapshot(self) -> Snapshot:
@@ -173,6 +191,13 @@ class World:
         requests = {k: v for k, v in child.requests.items() if k != "pods"}
         bound = self.usage.bound((namespace, owner, placement_hash(child.placement)))
         return Holding((namespace, owner), name, child.placement, requests, child.replicas, bound)
+
+
+def _set(items: dict[Key, ports.T], key: Key, new: ports.T | None) -> None:
+    if new is None:
+        items.pop(key, None)
+    else:
+        items[key] = new
 
 
 def _values(store: Store[Parsed[ports.T]]) -> dict[str, ports.T]:  # type: ignore[type-var]

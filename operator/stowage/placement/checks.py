@@ -155,6 +155,14 @@ def topology(c: Candidate) -> Reason | None:
     )
 
 
+def requestable(c: Candidate) -> Reason | None:
+    dra, count = c.pool.accelerator_class.spec.dra, c.pool.devices_per_node
+    if not c.pool.dra_only or dra is None:
+        return None
+    text = f"only DRA ({dra.driver}) publishes the {count} devices of a node of {c.pool.name}; set"
+    return Reason(Code.DYNAMIC_ONLY, f"{text} spec.extendedResourceName of DeviceClass {dra.device_class}")
+
+
 def known_memory(c: Candidate) -> Reason | None:
     """Memory of a device of its own must be known: the node's isn't it."""
     spec = c.pool.accelerator_class.spec
@@ -269,6 +277,7 @@ RUNS: tuple[Check, ...] = (
     runtime_precision,
     dialect,
     topology,
+    requestable,
     known_memory,
 )
 SUITS: tuple[Check, ...] = (

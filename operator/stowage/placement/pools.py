@@ -10,6 +10,7 @@ from decimal import Decimal
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.accelerator_pool import AcceleratorPool
 from stowage.api.quantity import GIB, parse_bytes, parse_millis
+from stowage.placement.dynamic import NO_DEVICES, Devices, DynamicIndex
 from stowage.placement.pool_labels import (
     ARCHITECTURE,
     INSTANCE_TYPE,
@@ -45,7 +46,10 @@ class _Identity:
 
 
 def discover(
-    nodes: Iterable[Node], classes: Iterable[AcceleratorClass], declared: Iterable[AcceleratorPool]
+    nodes: Iterable[Node],
+    classes: Iterable[AcceleratorClass],
+    declared: Iterable[AcceleratorPool],
+    devices: Devices = NO_DEVICES,
 ) -> Discovery:
     """Groups nodes into pools, priced and extended by what AcceleratorPools declare.
 
@@ -54,14 +58,16 @@ def discover(
     known = {c.name: c for c in classes}
     nodes = sorted(nodes, key=lambda n: n.name)
     by_resource = classes_by_resource(known.values(), {r for n in nodes for r in n.capacity})
+    dynamic = DynamicIndex(devices, known.values(), by_resource)
     groups: dict[tuple[_Identity, str], list[Node]] = {}
-    problems: list[str] = []
+    problems = dynamic.problems
     for node in nodes:
-        found = recognise(node, by_resource)
-        problems.extend(_problems(node, found))
-        for accelerator, resource in zip(found.classes, found.resources, strict=True):
-            identity = _identify(node, accelerator, resource)
-            groups.setdefault((identity, accelerator.name), []).append(node)
+        more = dynamic.on(node)
+        for found in (recognise(node, by_resource, has_devices=more.present), more.found):
+            problems.extend(_problems(node, found))
+            for accelerator, resource in zip(found.classes, found.resources, strict=True):
+                identity = _identify(more.node, accelerator, resource)
+                groups.setdefault((identity, accelerator.name), []).append(more.node)
     pools = [_pool(identity, known[name], members) for (identity, name), members in groups.items()]
     for declaration in sorted(declared, key=lambda d: d.name):
         accelerator_class = known.get(declaration.spec.accelerator_class)

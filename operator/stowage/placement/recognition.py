@@ -47,7 +47,10 @@ def match_strength(
 def alternatives(accelerator: AcceleratorClass, resource: str) -> list[NodeMatch]:
     """The ways to recognise devices published as ``resource`` by labels: pods select nodes by them."""
     spec = accelerator.spec
-    return [m for m in spec.match if _strength(m) and _publishes(spec, m, resource)]
+    labelled = [m for m in spec.match if _strength(m)]
+    if _is_own(spec, resource) or any(m.resource_name == resource for m in spec.match):
+        return [m for m in labelled if _publishes(spec, m, resource)]
+    return labelled  # a DeviceClass gives the name: the device is recognised as it is without one
 
 
 def declared_resource(declaration: AcceleratorPool, accelerator: AcceleratorClass) -> str | None:
@@ -82,11 +85,14 @@ def _strength(match: NodeMatch) -> int:
     return len(match.match_labels) + len(match.match_expressions)
 
 
-def recognise(node: Node, by_resource: ResourceIndex) -> Recognised:
-    """The classes of a node's devices.
+def recognise(node: Node, by_resource: ResourceIndex, *, has_devices: bool = False) -> Recognised:
+    """The classes of the devices that a node's device plugins publish.
 
     A node with an accelerator is no CPU pool: it would strand its devices. That holds for devices that
     nobody knows or that aren't published yet, too.
+
+    Args:
+        has_devices: it is known otherwise that the node has an accelerator.
     """
     found: list[AcceleratorClass] = []
     resources: list[str] = []
@@ -103,7 +109,8 @@ def recognise(node: Node, by_resource: ResourceIndex) -> Recognised:
             unknown.append(resource)
     if not (found or ambiguous or unknown):
         unknown = _strangers(node, by_resource)
-    if not (found or ambiguous or unknown or _has_accelerator(node, by_resource)):
+    has_devices = has_devices or bool(found or ambiguous or unknown)
+    if not (has_devices or _has_accelerator(node, by_resource)):
         best = _strongest(by_resource.get("cpu", ()), node.labels, "cpu")
         if len(best) == 1:
             found.append(best[0])

@@ -18,6 +18,10 @@ devices and pods as counts."""
 
 NONE: Amounts = MappingProxyType({})
 
+DYNAMIC = "dra/"
+"""Before the DeviceClass of devices that only DRA publishes: the name under which they are counted, and
+that no pod can request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taint:
@@ -84,6 +88,11 @@ class Pool:
     def resource(self) -> str:
         """The extended resource of the device plugin, or ``cpu``."""
         return self.published or self.accelerator_class.spec.resource_name or ""
+
+    @property
+    def dra_only(self) -> bool:
+        """Whether pods can't request the devices: only DRA publishes them, without an extended resource."""
+        return self.published.startswith(DYNAMIC)
 
     @property
     def is_cpu(self) -> bool:

@@ -22,6 +22,7 @@ from stowage.catalog import load_catalog
 from stowage.placement.candidates import Candidate, enumerate_candidates, measure
 from stowage.placement.decide import decide
 from stowage.placement.decision import Chosen, Decision
+from stowage.placement.dynamic import NO_DEVICES, Devices
 from stowage.placement.pools import Discovery, discover
 from stowage.placement.snapshot import Amounts, Demand, Holding, Node, Placement, Snapshot, Taint
 
@@ -197,8 +198,9 @@ def snapshot(
     runtimes: Iterable[InferenceRuntime] | None = None,
     used: Mapping[str, Amounts] | None = None,
     holdings: Iterable[Holding] = (),
+    devices: Devices = NO_DEVICES,
 ) -> Snapshot:
-    found = discover(nodes, classes, pools)
+    found = discover(nodes, classes, pools, devices)
     servers = tuple(runtimes) if runtimes is not None else (runtime(),)
     return Snapshot(found.pools, servers, used or {}, tuple(holdings))
 

@@ -10,6 +10,7 @@ from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.reasons import Code
 from stowage.placement import checks
 from stowage.placement.checks import Check
+from stowage.placement.dynamic import NO_DEVICES, DeviceCount, Devices, DeviceSlice
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Node
 
@@ -52,6 +53,7 @@ class Case:
     replicas: int = 1
     price: str | None = None
     cpu: bool = False
+    devices: Devices = NO_DEVICES
 
 
 def reason(case: Case) -> Reason | None:
@@ -65,7 +67,8 @@ def reason(case: Case) -> Reason | None:
     prices = [priced("pool", "gpu", case.price)] if case.price else []
     wanted = workload([variant(**case.variant)], case.model, requirements=case.asked, replicas=case.replicas)
     rules = policy(**{"allowCPU": case.cpu, **case.policy})
-    return case.check(candidate(snapshot([one], [device], prices, servers), Demand(wanted, rules)))
+    seen = snapshot([one], [device], prices, servers, devices=case.devices)
+    return case.check(candidate(seen, Demand(wanted, rules)))
 
 
 GPU_TIER, SPOT = tier("gpus", types=["GPU"]), tier("spot", capacityTypes=["spot"])
@@ -228,6 +231,17 @@ CASES = {
         (Code.MULTI_HOST_TOPOLOGY, "a slice of topology 4x4 spans 4 hosts of 4 devices"),
         device={"topologyLabel": TOPOLOGY},
         node={"labels": {TOPOLOGY: "4x4"}},
+    ),
+    "requestable": Case(
+        checks.requestable,
+        (
+            Code.DYNAMIC_ONLY,
+            "only DRA (gpu.example.com) publishes the 8 devices of a node of pool.gpus; set"
+            " spec.extendedResourceName of DeviceClass gpus",
+        ),
+        device={"dra": {"driver": "gpu.example.com", "deviceClass": "gpus"}},
+        node={"gpu": 0},
+        devices=Devices((DeviceSlice("n", "gpu.example.com", "n", 1, (DeviceCount(8),)),)),
     ),
     "topology: one host": Case(
         checks.topology, None, device={"topologyLabel": TOPOLOGY}, node={"labels": {TOPOLOGY: "2x2"}}

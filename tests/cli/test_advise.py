@@ -247,7 +247,7 @@ def test_a_wrong_deployment_is_one_line(stowage: Stowage) -> None:
     text = (SAMPLES / "gpu-chat.yaml").read_text().replace("size: 15Gi", "size: 15 gigs")
     ended = stowage("advise", "-f", "-", stdin=text)
     assert ended.stderr.startswith("stowage advise: <stdin>:15: InferenceDeployment default/chat: ")
-    ended = stowage("advise", "-f", SAMPLES / "pools.yaml")
+    ended = stowage("advise", "-f", SAMPLES / "node-pools.yaml")
     assert ended.stderr == f"stowage advise: no InferenceDeployment in {SAMPLES / 'pools.yaml'}\n"
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from .conftest import SAMPLES, Stowage
 
-CHAT = ("-f", SAMPLES / "gpu-chat.yaml", "-f", SAMPLES / "policies.yaml", "-f", SAMPLES / "pools.yaml")
+CHAT = ("-f", SAMPLES / "gpu-chat.yaml", "-f", SAMPLES / "policies.yaml", "-f", SAMPLES / "node-pools.yaml")
 PLACED = {
     "assistant": ("inf2.inf2.8xlarge", "aws-inferentia2", "neuron-bf16", "vllm", 1, 1),
     "chat": ("l4-spot", "nvidia-l4", "fp8", "vllm", 1, 2),
@@ -131,7 +131,7 @@ def test_pods_of_others_take_room(stowage: Stowage, fleet: Path, tmp_path: Path)
     [
         (CHAT, 0),
         (("-f", SAMPLES / "nowhere-giant.yaml"), 2),
-        (("-f", SAMPLES / "pools.yaml"), 1),
+        (("-f", SAMPLES / "node-pools.yaml"), 1),
         (("-f", "missing.yaml"), 1),
     ],
 )
@@ -165,7 +165,7 @@ def test_an_error_is_one_line_with_file_line_and_field(stowage: Stowage, fleet: 
 
 
 def test_a_fleet_without_nodes(stowage: Stowage) -> None:
-    ended = stowage("plan", *CHAT, "--fleet", SAMPLES / "pools.yaml")
+    ended = stowage("plan", *CHAT, "--fleet", SAMPLES / "node-pools.yaml")
     assert "no Node in it; write it with kubectl get nodes -o yaml" in ended.stderr
 
 

@@ -37,7 +37,7 @@ def documented() -> dict[str, dict[str, str]]:
 @pytest.fixture(scope="module")
 def documents() -> dict[str, Any]:
     plan = run(["stowage", "plan", "-f", "manifests/samples", *FLEET, "-o", "json"])
-    pools = run(["stowage", "pools", "-f", "manifests/samples/pools.yaml", *FLEET, "-o", "json"])
+    pools = run(["stowage", "pools", "-f", "manifests/samples/node-pools.yaml", *FLEET, "-o", "json"])
     return {**json.loads(plan.stdout), **json.loads(pools.stdout)}
 
 
@@ -92,7 +92,7 @@ def scripts() -> list[str]:
 @pytest.mark.parametrize(("sample", "code", "commented"), [
     ("gpu-chat.yaml", 2, True),  # its policy isn't among the files
     ("npu-assistant.yaml", 0, True),
-    ("pools.yaml", 1, False),
+    ("node-pools.yaml", 1, False),
 ])  # fmt: skip
 def test_the_script_for_ci_comments_and_passes_the_code_on(
     tmp_path: Path, sample: str, code: int, commented: bool

@@ -248,7 +248,7 @@ def test_a_wrong_deployment_is_one_line(stowage: Stowage) -> None:
     ended = stowage("advise", "-f", "-", stdin=text)
     assert ended.stderr.startswith("stowage advise: <stdin>:15: InferenceDeployment default/chat: ")
     ended = stowage("advise", "-f", SAMPLES / "node-pools.yaml")
-    assert ended.stderr == f"stowage advise: no InferenceDeployment in {SAMPLES / 'pools.yaml'}\n"
+    assert ended.stderr == f"stowage advise: no InferenceDeployment in {SAMPLES / 'node-pools.yaml'}\n"
 
 
 def test_without_matplotlib_the_extra_is_named(

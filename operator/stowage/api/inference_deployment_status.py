@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stowage.api.meta import Condition, Model
+from stowage.api.meta import Conditions, Model
 
 ShortText = Annotated[str, Field(max_length=63)]
 MediumText = Annotated[str, Field(max_length=253)]
@@ -117,16 +117,7 @@ class InferenceDeploymentStatus(Model):
 
     observed_generation: Annotated[int, Field(json_schema_extra={"format": "int64"})] = 0
     """The generation of the spec that this status speaks of."""
-    conditions: Annotated[
-        list[Condition],
-        Field(
-            max_length=8,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
-        ),
-    ] = []
+    conditions: Conditions = []
     """Ready, Placed, Reconciling and Stalled."""
     placements: Annotated[
         list[PlacementStatus],

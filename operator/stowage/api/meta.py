@@ -132,6 +132,16 @@ class Condition(Model):
     """The generation of the spec that this condition speaks of."""
 
 
+Conditions = Annotated[
+    list[Condition],
+    Field(
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    ),
+]
+"""The conditions of an object, one of each type."""
+
+
 class LabelSelectorRequirement(Model):
     """One requirement on a label, as metav1.LabelSelectorRequirement."""
 

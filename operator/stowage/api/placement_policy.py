@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stowage.api.meta import Condition, LabelSelector, Model, Resource, Rule
+from stowage.api.meta import Conditions, LabelSelector, Model, Resource, Rule
 from stowage.api.selector import AcceleratorSelector
 from stowage.api.types import CountOrShare, Duration, Fraction, Goal, LabelKey, Name
 
@@ -105,16 +105,7 @@ class PlacementPolicySpec(Model):
 class PlacementPolicyStatus(Model):
     """What is so."""
 
-    conditions: Annotated[
-        list[Condition],
-        Field(
-            max_length=8,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
-        ),
-    ] = []
+    conditions: Conditions = []
     """Ready; False with DefaultConflict where two policies are the default."""
     observed_generation: Annotated[int, Field(json_schema_extra={"format": "int64"})] = 0
     """The generation of the spec that this status speaks of."""

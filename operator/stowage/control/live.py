@@ -8,11 +8,11 @@ from stowage.cluster import ports
 from stowage.cluster.errors import Forbidden, Gone
 from stowage.cluster.ports import Body, Cluster, ResourceType
 from stowage.control.offline import Offline
+from stowage.control.projections import BOUND_PODS
 from stowage.render.names import SELECTOR
 
 _log = logging.getLogger(__name__)
 
-BOUND_PODS = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 READ: tuple[tuple[ResourceType, str, str], ...] = (
     (ports.NODES, "", ""),
     (ports.NAMESPACES, "", ""),

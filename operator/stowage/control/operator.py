@@ -16,16 +16,14 @@ from stowage.control import resync
 from stowage.control.device_watch import DeviceWatch
 from stowage.control.handlers import cancel_on_signals, watch
 from stowage.control.policy_status import report_policies
-from stowage.control.projections import PodUse, project_pod
+from stowage.control.projections import BOUND_PODS, PodUse, project_pod
 from stowage.control.queue import WorkQueue, run_workers
-from stowage.control.reconcile import Reconciler, utc_now
+from stowage.control.reconcile import SECONDS, Reconciler, utc_now
 from stowage.control.triggers import Triggers, WorkKey, everyone, waiting
 from stowage.control.world import World
 from stowage.observe.health import Health
 
 _log = logging.getLogger(__name__)
-
-BOUND_PODS = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ class Operator:
             for each in waiting(self.world):
                 self.queue.add(each)
         elif plural == ports.PLACEMENT_POLICIES.plural:
-            await report_policies(self._cluster, self.world, utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+            await report_policies(self._cluster, self.world, utc_now().strftime(SECONDS))
         else:
             await self._reconciler.reconcile((namespace, name))
 

@@ -61,6 +61,10 @@ class PodUse:
     placement: str = ""
 
 
+BOUND_PODS = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
+"""The field selector of pods that take room on a node: what ``project_pod`` keeps."""
+
+
 def project_pod(body: Body) -> PodUse | None:
     """A pod that takes room on a node; None for one without a node, or that has ended."""
     spec = body.get("spec", {})

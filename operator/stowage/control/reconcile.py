@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from stowage.control import announce
 from stowage.control.apply import ChildRefusedError, Children
 from stowage.control.parsed import Parsed
 from stowage.control.policies import policy_for
+from stowage.control.recorder import Recorder
 from stowage.control.world import World
 from stowage.placement.decide import decide
 from stowage.placement.decision import Chosen, Decision
@@ -51,16 +52,19 @@ class Reconciler:
     world: World
     look_again: Callable[[Key, float], None]
     clock: Callable[[], datetime] = utc_now
+    recorder: Recorder = field(default_factory=Recorder)
 
     async def reconcile(self, key: Key) -> None:
         """One run. Level-triggered: it looks at what is, not at what changed."""
         parsed = self.world.workloads.items.get(key)
         if parsed is None or parsed.deleting or key[0] not in self.world.namespaces:
+            self.recorder.forget(key)
             return
         if parsed.value is None:
             await self._refuse(key, parsed)
             return
         workload = parsed.value
+        self.recorder.look(workload)
         situation = Situation(
             workload, self._serving(workload.key, parsed.uid), problem=self._refusal(parsed)
         )
@@ -91,7 +95,8 @@ class Reconciler:
         if isinstance(policy, Reason):
             return replace(situation, problem=policy)
         demand = Demand(workload, policy)
-        decision = decide(self.world.snapshot(), demand, self._keepable(workload, situation.serving))
+        with self.recorder.deciding(workload.key):
+            decision = decide(self.world.snapshot(), demand, self._keepable(workload, situation.serving))
         step = transition(decision, situation.serving)
         problem = self._reserved_argument(decision)
         with ExitStack() as reservations:
@@ -168,12 +173,12 @@ class Reconciler:
         now = self.clock()
         before, metadata = situation.workload.status, situation.workload.metadata
         after = status(situation, now.strftime(SECONDS))
-        if before is not None and before.to_wire() == after.to_wire():
+        changed = before is None or before.to_wire() != after.to_wire()
+        if changed:
+            await self._write(situation.workload.key, metadata.resource_version, after.to_wire())
+        self.recorder.decided(situation.workload, after, now, changed=changed)
+        if not changed:
             return
-        await self._write(situation.workload.key, metadata.resource_version, after.to_wire())
-        ready = next(c for c in after.conditions if c.type == "Ready")
-        level = logging.WARNING if ready.reason in LOOK_AGAIN else logging.INFO
-        _log.log(level, "%s/%s: %s: %s", *situation.workload.key, ready.reason, ready.message)
         for number, (kind, reason, note) in enumerate(announce.transitions(before, after)):
             stamp = f"{int(now.timestamp() * 1e6) + number:x}"
             time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

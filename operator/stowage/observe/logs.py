@@ -17,6 +17,34 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
+FIELDS = (
+    "namespace",
+    "object",
+    "generation",
+    "outcome",
+    "reason",
+    "placements",
+    "seconds",
+)
+"""Fields that our own lines carry beside the message; in JSON they are keys of their own."""
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, message, then the fields as ``key=value``; values with blanks or none are quoted."""
+
+    def __init__(self) -> None:
+        super().__init__("{asctime} {levelname:<7} {message}", style="{")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        found = [f"{name}={_quoted(getattr(record, name))}" for name in FIELDS if hasattr(record, name)]
+        return " ".join([super().formatMessage(record), *found])
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return f'"{text}"' if not text or " " in text else text
+
+
 def configure_logs(level: str, form: LogFormat) -> None:
     """Sends all logs to standard error. kopf speaks only when something is wrong, unless debugging."""
     handler = logging.StreamHandler()
@@ -26,7 +54,7 @@ def configure_logs(level: str, form: LogFormat) -> None:
             JsonFormatter("{asctime}{levelname}{name}{message}", style="{", rename_fields=names)
         )
     else:
-        handler.setFormatter(logging.Formatter("{asctime} {levelname:<7} {message}", style="{"))
+        handler.setFormatter(TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level != "DEBUG":
         handler.addFilter(_without_traceback)

@@ -105,11 +105,13 @@ class BackoffStatus(Model):
     candidate: MediumText
     """variant/runtime/pool/devices."""
     reason: ShortText
-    """What failed."""
+    """What failed: a documented constant."""
+    message: MediumText = ""
+    """The same as a sentence."""
     until: Timestamp
-    """When it may be tried again."""
+    """When it may be tried again: after the policy's backoff, doubled with each failure, at most 1h."""
     failures: Number = 1
-    """How often it failed in a row."""
+    """How often it failed in a row; it is forgotten when it hasn't failed for an hour after ``until``."""
 
 
 class InferenceDeploymentStatus(Model):

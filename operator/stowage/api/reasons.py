@@ -9,6 +9,7 @@ REJECTED = "a Rejected candidate"
 FEASIBLE = "a Feasible candidate"
 WAITS = "Placed=False, Ready=False, Reconciling=True"
 REJECTED_OR_WAITS = f"{REJECTED}; {WAITS}"
+FAILED = f"an entry of status.backoffs; while nothing else can serve: {WAITS}"
 UNDER_WAY = "Ready=False, Reconciling=True"
 STALLS = "Placed=False, Ready=False, Stalled=True"
 REFUSED = "Ready=False, Stalled=True"
@@ -143,6 +144,35 @@ class Code(StrEnum):
     IN_BACKOFF = (
         "InBackoff", "It failed lately and is left alone for a while.", REJECTED,
         "Mend what status.backoffs names; it is tried again when the time given there is over.",
+    )
+    # Of a placement that failed, and of its backoff.
+    UNSCHEDULABLE = (
+        "Unschedulable", "No node took the placement's pods in the policy's time.", FAILED,
+        "See kubectl describe pod: what the scheduler misses there, Stowage doesn't know of.",
+    )
+    PODS_REFUSED = (
+        "PodsRefused", "No pod could be made: a quota, a LimitRange or admission refused it.", FAILED,
+        "Raise the quota that the message names, or mend what refuses the pod.",
+    )
+    NODE_LOST = (
+        "NodeLost", "The node on which it served is gone or not ready.", FAILED,
+        "Mend or replace the node; spot nodes may go at any time, so that others take over at once.",
+    )
+    IMAGE_PULL_BACK_OFF = (
+        "ImagePullBackOff", "The image can't be pulled.", FAILED,
+        "Mend the image, its registry or template.imagePullSecrets; the message has the kubelet's words.",
+    )
+    CRASH_LOOP = (
+        "CrashLoop", "The container crashes again and again.", FAILED,
+        "kubectl logs --previous shows why; extra arguments and the model's files are the usual causes.",
+    )
+    OOM_KILLED = (
+        "OOMKilled", "The container takes more host memory than it may.", FAILED,
+        "Raise template.resources.memory, or lower what the runtime loads at once.",
+    )
+    START_TIMEOUT = (
+        "StartTimeout", "The model was not ready in the policy's startTimeout.", FAILED,
+        "See the pod's log; if loading only takes long, raise fallback.startTimeout.",
     )
     # Of a candidate that could serve.
     LATER_TIER = (

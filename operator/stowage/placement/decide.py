@@ -6,26 +6,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stowage.api.reasons import Code
+from stowage.placement.backoffs import NO_BACKOFFS, Backoffs
 from stowage.placement.candidates import Candidate, enumerate_candidates, measure
 from stowage.placement.capacity import Ledger
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decision import Chosen, Decision, Verdict
 from stowage.placement.options import Option, join, weigh
 from stowage.placement.order import why_not
-from stowage.placement.outcome import nowhere, outcome
+from stowage.placement.outcome import nowhere, outcome, what_failed
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Placement, Snapshot
 from stowage.placement.stay import keep, stay
 
 
 def decide(
-    snapshot: Snapshot, demand: Demand, current: tuple[Placement, ...], backoffs: frozenset[str] = frozenset()
+    snapshot: Snapshot, demand: Demand, current: tuple[Placement, ...], backoffs: Backoffs = NO_BACKOFFS
 ) -> Decision:
     """Decides where a demand is served.
 
     Args:
         current: what serves now and isn't draining. What of it is still feasible stays.
-        backoffs: ids of candidates that failed and are left alone.
+        backoffs: why candidates that failed are left alone, by their ids.
     """
     able, rejected = _check_all(snapshot, demand)
     kept = keep(snapshot, demand, [*able, *(v.candidate for v in rejected)], current, backoffs)
@@ -39,6 +40,16 @@ def decide(
     if options:
         return _choose(demand, ledger, options, full + rejected)
     own = frozenset(h.deployment for h in snapshot.holdings if h.owner == demand.key)
+    failed = sorted(
+        (h for h in snapshot.holdings if h.owner == demand.key and h.placement.id in backoffs),
+        key=lambda h: h.deployment,
+    )
+    gives_way = frozenset(h.deployment for h in failed if h.bound)
+    if gives_way and able:
+        freed = Ledger(snapshot, demand.key, released=gives_way)
+        options, full_then = weigh(freed, able, backoffs)
+        if options:
+            return replace(_choose(demand, freed, options, full_then + rejected), gives_way=gives_way)
     if own and able and demand.workload.spec.disruption.when_full == "Replace":
         freed = Ledger(snapshot, demand.key, released=own)
         options, full_then = weigh(freed, able, backoffs)
@@ -48,7 +59,9 @@ def decide(
         placements=(),
         verdicts=(*full, *rejected),
         wanted=demand.workload.spec.replicas,
-        outcome=nowhere(snapshot, demand, full + rejected, serving=bool(own)),
+        outcome=what_failed(failed[0].placement, backoffs)
+        if failed
+        else nowhere(snapshot, demand, full + rejected, serving=bool(own)),
     )
 
 

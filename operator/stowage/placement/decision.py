@@ -41,6 +41,8 @@ class Decision:
     outcome: Reason
     replaces: bool = False
     """Whether what serves must give way first, since no spare device exists."""
+    gives_way: frozenset[str] = frozenset()
+    """Names of Deployments that failed and hold the only room there is: they go first."""
 
     @property
     def placed(self) -> bool:

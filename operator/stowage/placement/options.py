@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stowage.api.reasons import Code
+from stowage.placement.backoffs import POOL_WIDE, Backoffs, pool_of
 from stowage.placement.candidates import Candidate
 from stowage.placement.capacity import Capacity, Ledger, Room
 from stowage.placement.decision import Chosen, Verdict
@@ -13,8 +14,6 @@ from stowage.placement.order import Rank, rank
 from stowage.placement.outcome import room_text
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Pool
-
-BACKED_OFF = Reason(Code.IN_BACKOFF, "it failed lately and is left alone for a while")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,22 @@ def room_in(ledger: Ledger, candidate: Candidate) -> Capacity:
     return ledger.capacity(candidate.pool, candidate.requests, candidate.demand.policy.spec.tolerations)
 
 
+def backed_off(candidate: Candidate, backoffs: Backoffs) -> Reason | None:
+    """Why the candidate is left alone: it failed lately, or another failed in its pool of what the pool,
+    not the variant, is to blame for."""
+    own = backoffs.get(candidate.placement.id)
+    if own is not None:
+        return Reason(Code.IN_BACKOFF, f"it failed lately: {own.code}, {own.message}")
+    for other, reason in backoffs.items():
+        if reason.code in POOL_WIDE and pool_of(other) == candidate.pool.name:
+            return Reason(
+                Code.IN_BACKOFF, f"{candidate.pool.name} failed lately: {reason.code}, {reason.message}"
+            )
+    return None
+
+
 def weigh(
-    ledger: Ledger, able: Sequence[Candidate], backoffs: frozenset[str], wanted: int | None = None
+    ledger: Ledger, able: Sequence[Candidate], backoffs: Backoffs, wanted: int | None = None
 ) -> tuple[list[Option], list[Verdict]]:
     """The candidates that have room for one replica at least, best first, and the verdicts on the rest.
 
@@ -43,7 +56,7 @@ def weigh(
     full: list[Verdict] = []
     for candidate in able:
         capacity = room_in(ledger, candidate)
-        reason = BACKED_OFF if candidate.placement.id in backoffs else _no_room(candidate, capacity)
+        reason = backed_off(candidate, backoffs) or _no_room(candidate, capacity)
         if reason is not None:
             full.append(Verdict(candidate, feasible=False, reasons=(reason,)))
         else:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from stowage.api.quantity import gib
 from stowage.api.reasons import Code
+from stowage.placement.backoffs import Backoffs
 from stowage.placement.candidates import Candidate
 from stowage.placement.checks import budget_text
 from stowage.placement.decision import Verdict
 from stowage.placement.reasons import Reason
-from stowage.placement.snapshot import Demand, Snapshot
+from stowage.placement.snapshot import Demand, Placement, Snapshot
 
 WAITS_FOR_ROOM = (Code.NO_CAPACITY, Code.NO_USABLE_NODE, Code.IN_BACKOFF)
 
@@ -50,6 +51,14 @@ def outcome(wanted: int, placed: int, best: Candidate, affordable: int | None = 
         return Reason(Code.PARTIALLY_PLACED, f"{placed} of {wanted} replicas are placed: {limit}")
     return Reason(
         Code.PARTIALLY_PLACED, f"{placed} of {wanted} replicas have room; each needs {room_text(best)}"
+    )
+
+
+def what_failed(placement: Placement, backoffs: Backoffs) -> Reason:
+    """The outcome where something failed, and is kept since nothing else can serve."""
+    why = backoffs[placement.id]
+    return Reason(
+        why.code, f"{placement.variant} on {placement.pool} failed, and nothing else can serve: {why.message}"
     )
 
 

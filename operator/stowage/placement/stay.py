@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from stowage.api.reasons import Code
+from stowage.placement.backoffs import Backoffs
 from stowage.placement.candidates import Candidate, device_counts, measure
 from stowage.placement.capacity import Capacity, Ledger
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decision import Chosen, Decision, Verdict
-from stowage.placement.options import BACKED_OFF, join, may_join, room_in, weigh
+from stowage.placement.options import backed_off, join, may_join, room_in, weigh
 from stowage.placement.order import Rank, rank, why_not
 from stowage.placement.outcome import outcome
 from stowage.placement.reasons import Reason
@@ -37,7 +38,7 @@ def keep(
     demand: Demand,
     known: Iterable[Candidate],
     current: Iterable[Placement],
-    backoffs: frozenset[str],
+    backoffs: Backoffs,
 ) -> list[Kept]:
     """The current placements that stay: those still able to serve, the earliest tier first.
 
@@ -101,7 +102,7 @@ def stay(
     kept: Sequence[Kept],
     able: Sequence[Candidate],
     rejected: Sequence[Verdict],
-    backoffs: frozenset[str],
+    backoffs: Backoffs,
 ) -> Decision | None:
     """Keeps what serves, gives further replicas the room beside it, then that of a split.
 
@@ -159,7 +160,7 @@ def _verdicts(
     chosen: Sequence[Chosen],
     able: Sequence[Candidate],
     rejected: Sequence[Verdict],
-    backoffs: frozenset[str],
+    backoffs: Backoffs,
 ) -> tuple[Verdict, ...]:
     """Verdicts on all that wasn't chosen, the best first."""
     taken = {c.as_placed for c in chosen}
@@ -170,10 +171,11 @@ def _verdicts(
     )
 
 
-def _verdict(other: Candidate, best: Candidate, backoffs: frozenset[str]) -> Verdict:
+def _verdict(other: Candidate, best: Candidate, backoffs: Backoffs) -> Verdict:
     """What the one that serves has over another, whatever the room; else just that it serves."""
-    if other.placement.id in backoffs:
-        return Verdict(other, False, (BACKED_OFF,))
+    failed = backed_off(other, backoffs)
+    if failed is not None:
+        return Verdict(other, False, (failed,))
     own, winning = _neutral(other), _neutral(best)
     return Verdict(other, True, (why_not(other, own, best, winning) if own > winning else STAYS,))
 

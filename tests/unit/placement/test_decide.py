@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stowage.api.reasons import Code
+from stowage.placement.backoffs import Backoffs
 from stowage.placement.decide import decide
 from stowage.placement.decision import Decision
 from stowage.placement.reasons import Reason
@@ -49,6 +50,10 @@ A1, B1, C1 = (Placement("bf16", "server", name, name, 1) for name in "abc")
 def pool_of(kind: str, count: int = 1, **texts: Any) -> list[Node]:
     """A GKE pool of the class's own name, nodes of four devices."""
     return [node(f"{kind}{i}", kind, kind, **texts) for i in range(count)]
+
+
+def failed(*placements: Placement, code: Code = Code.CRASH_LOOP) -> Backoffs:
+    return {each.id: Reason(code, "it did") for each in placements}
 
 
 def fill(*names: str) -> dict[str, Amounts]:
@@ -138,7 +143,7 @@ class Case:
     used: dict[str, Amounts] = field(default_factory=dict)
     policy: Spec = field(default_factory=dict)
     spec: Spec = field(default_factory=dict)
-    backoffs: frozenset[str] = frozenset()
+    backoffs: Backoffs = field(default_factory=dict)
     holdings: Sequence[Holding] = ()
     replaces: bool = False
     variants: Sequence[Spec] | None = None
@@ -251,15 +256,30 @@ FIRST = {
     "in backoff": Case(
         pool_of("a"),
         [],
-        (Code.NO_CAPACITY, "nearest is bf16 on a: it failed lately and is left alone for a while"),
-        backoffs=frozenset({A1.id}),
+        (Code.NO_CAPACITY, "nearest is bf16 on a: it failed lately: CrashLoop, it did"),
+        backoffs=failed(A1),
     ),
     "fallback is a decision with the failed candidate in backoff": Case(
         [*pool_of("a"), *pool_of("b")],
         [("bf16/server/b/1", 1)],
         (Code.PLACED, "1 replica on 1 x b, pool b"),
         policy={"tiers": [tier("x", classes=["a"]), tier("y", classes=["b"])]},
-        backoffs=frozenset({A1.id}),
+        backoffs=failed(A1),
+    ),
+    "another variant takes the pool that one crashed in": Case(
+        pool_of("a"),
+        [("fp16/server/a/1", 1)],
+        (Code.PLACED, "1 replica on 1 x a, pool a"),
+        variants=[variant("bf16"), variant("fp16", precision="fp16")],
+        backoffs=failed(A1),
+    ),
+    "but not one that gave the first no node": Case(
+        [*pool_of("a"), *pool_of("b")],
+        [("bf16/server/b/1", 1)],
+        (Code.PLACED, "1 replica on 1 x b, pool b"),
+        variants=[variant("bf16"), variant("fp16", precision="fp16")],
+        policy={"tiers": [tier("x", classes=["a"]), tier("y", classes=["b"])]},
+        backoffs=failed(A1, code=Code.UNSCHEDULABLE),
     ),
     "CPU is never chosen silently": Case(
         [node("a0")],
@@ -329,7 +349,7 @@ class Later:
     used: dict[str, Amounts] = field(default_factory=dict)
     policy: Spec = field(default_factory=dict)
     spec: Spec = field(default_factory=dict)
-    backoffs: frozenset[str] = frozenset()
+    backoffs: Backoffs = field(default_factory=dict)
     pools: Sequence[Any] = ()
     wanted: int | None = None
 
@@ -354,7 +374,17 @@ LATER = {
         [(replace(A1, devices=2), 1, ["a0"])], [("bf16/server/a/2", 1)], Code.PLACED, BOTH
     ),
     "it moves where it failed": Later(
-        [(A1, 1, ["a0"])], [(B1.id, 1)], Code.PLACED, BOTH, backoffs=frozenset({A1.id})
+        [(A1, 1, ["a0"])], [(B1.id, 1)], Code.PLACED, BOTH, backoffs=failed(A1)
+    ),
+    "what failed is kept while nothing else can serve": Later(
+        [(A1, 1, [])], [], Code.UNSCHEDULABLE, pool_of("a"), backoffs=failed(A1, code=Code.UNSCHEDULABLE)
+    ),
+    "what serves in a pool stays though another failed there": Later(
+        [(A1, 1, ["a0"])],
+        [(A1.id, 1)],
+        Code.PLACED,
+        BOTH,
+        backoffs=failed(replace(A1, variant="other"), code=Code.UNSCHEDULABLE),
     ),
     "it moves where it is no more allowed": Later(
         [(A1, 1, ["a0"])], [(B1.id, 1)], Code.PLACED, BOTH, policy={"tiers": [tier("y", classes=["b"])]}
@@ -396,7 +426,7 @@ LATER = {
         BOTH,
         policy=SPLIT,
         spec={"replicas": 6},
-        backoffs=frozenset({B1.id}),
+        backoffs=failed(B1),
     ),
     "a scale-down leaves the last tier first": Later(
         [(B1, 2, ["b0", "b0"]), (A1, 4, ["a0"] * 4)],
@@ -469,7 +499,7 @@ def test_later(case: Later) -> None:
 
 def test_what_stays_says_so_of_the_others() -> None:
     seen = bind(snapshot([*BOTH, *pool_of("c")], [A, B, C]), replace(OWN_ON_A, replicas=1, bound=("a0",)))
-    decision = decide(seen, Demand(workload(), policy()), (A1,), frozenset({C1.id}))
+    decision = decide(seen, Demand(workload(), policy()), (A1,), failed(C1))
     assert verdicts(decision) == [(B1.id, True, ["NotBest"]), (C1.id, False, ["InBackoff"])]
 
 
@@ -539,7 +569,7 @@ def test_and_is_let_go_of_by_the_next_decision() -> None:
 def test_it_takes_over_where_the_nodes_never_come() -> None:
     demand = Demand(workload(replicas=2), policy(**TIERED))
     seen = growing(Holding(("shop", "chat"), "b", B1, ONE, 2, ("b0", "b0")))
-    assert placed(decide(seen, demand, (A1,), frozenset({A1.id}))) == [("bf16/server/b/1", 2)]
+    assert placed(decide(seen, demand, (A1,), failed(A1))) == [("bf16/server/b/1", 2)]
 
 
 def test_no_later_tier_serves_beside_one_that_has_room() -> None:
@@ -579,3 +609,24 @@ def test_runtimes_in_any_order() -> None:
         for order in (servers, servers[::-1])
     ]
     assert found[0] == found[1]
+
+
+FP16 = {"variants": [variant("bf16"), variant("fp16", precision="fp16")]}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "code", "found", "gives_way"),
+    [
+        (pool_of("a"), Code.CRASH_LOOP, [("fp16/server/a/1", 1)], {"chat-a"}),
+        (pool_of("a"), Code.NODE_LOST, [], set()),
+        (BOTH, Code.CRASH_LOOP, [(B1.id, 1)], set()),
+    ],
+    ids=["the failed pod's device is the only one", "no use where the pool is to blame", "another has room"],
+)
+def test_a_failed_placement_gives_way(
+    nodes: list[Node], code: Code, found: list[tuple[str, int]], gives_way: set[str]
+) -> None:
+    held = Holding(("shop", "chat"), "chat-a", A1, ONE, 1, ("a0",))
+    seen = bind(snapshot(nodes, [A, B], used={"a0": {GPU: 3}}), held)
+    decision = decide(seen, Demand(workload(**FP16), policy()), (A1,), failed(A1, code=code))
+    assert (placed(decision), decision.gives_way) == (found, gives_way)

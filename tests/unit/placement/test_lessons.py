@@ -12,6 +12,7 @@ from stowage.catalog import load_catalog
 from stowage.placement.decide import decide
 from stowage.placement.decision import Decision
 from stowage.placement.pools import discover
+from stowage.placement.reasons import Reason
 from stowage.placement.recognition import classes_by_resource, recognise
 from stowage.placement.snapshot import Demand, Node, Snapshot
 
@@ -55,6 +56,9 @@ def catalog_snapshot(*nodes: Node) -> Snapshot:
     return Snapshot(discover(nodes, catalog.classes.values(), []).pools, tuple(catalog.runtimes.values()), {})
 
 
+NO_NODE = Reason(Code.UNSCHEDULABLE, "no node took its pods")
+
+
 def reasons_of(decision: Decision, server: str = "vllm") -> list[str]:
     return [r.message for v in decision.verdicts if v.candidate.runtime.name == server for r in v.reasons]
 
@@ -74,7 +78,7 @@ def test_fallback_changes_variant_image_resources_and_pool_together() -> None:
         wanted, policy(allowCPU=True, tiers=[tier("gpu", types=["GPU"]), tier("cpu", types=["CPU"])])
     )
     first = decide(seen, demand, ()).placements[0]
-    second = decide(seen, demand, (first.as_placed,), frozenset({first.as_placed.id})).placements[0]
+    second = decide(seen, demand, (first.as_placed,), {first.as_placed.id: NO_NODE}).placements[0]
     steps = [
         (c.as_placed.id, c.candidate.support and c.candidate.support.image, GPU in c.candidate.requests)
         for c in (first, second)
@@ -94,7 +98,7 @@ def test_fallback_when_the_cloud_is_out_of_stock_is_not_the_same_again() -> None
     seen = snapshot([node("s", "small", "s")], [SMALL, LARGE], [GROWS])
     demand = Demand(workload(), TIERS)
     failed = decide(seen, demand, ()).placements[0].as_placed
-    again = decide(seen, demand, (), frozenset({failed.id}))
+    again = decide(seen, demand, (), {failed.id: NO_NODE})
     assert (failed.pool, placed(again)) == ("big", [("bf16/server/s/1", 1)])
 
 
@@ -372,7 +376,7 @@ def test_a_fallback_never_changes_the_protocol() -> None:
     other = runtime("other", protocols=[{"name": "V2", "port": 8000}])
     seen = snapshot([node("s", "small", "s")], [SMALL], runtimes=[runtime(), other])
     demand = Demand(workload(model={**CHAT, "protocol": "OpenAI"}), policy())
-    decision = decide(seen, demand, (), frozenset({"bf16/server/s/1"}))
+    decision = decide(seen, demand, (), {"bf16/server/s/1": NO_NODE})
     assert (placed(decision), verdicts(decision)) == (
         [],
         [("bf16/server/s/1", False, ["InBackoff"]), ("bf16/other/s/0", False, ["ProtocolMismatch"])],

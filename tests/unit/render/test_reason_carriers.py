@@ -13,7 +13,8 @@ from stowage.render.conditions import conditions
 
 OUTCOMES = (
     Code.PLACED, Code.PARTIALLY_PLACED, Code.SCALED_TO_ZERO, Code.NO_CANDIDATE, Code.NO_POOL, Code.NO_RUNTIME,
-    Code.NO_SPARE_DEVICE, Code.NO_CAPACITY,
+    Code.NO_SPARE_DEVICE, Code.NO_CAPACITY, Code.UNSCHEDULABLE, Code.PODS_REFUSED, Code.NODE_LOST,
+    Code.IMAGE_PULL_BACK_OFF, Code.CRASH_LOOP, Code.OOM_KILLED, Code.START_TIMEOUT,
 )  # fmt: skip
 BEFORE_DECIDING = (
     Code.UNKNOWN_POLICY,

@@ -54,9 +54,9 @@ NESTED: dict[str, dict[str, Any]] = {
     "PlacementPolicy": {"tiers": [{"name": "first"}], "moveBack": {}, "fallback": {"after": "30s"}},
     "AcceleratorClass": {
         **MINIMAL["AcceleratorClass"],
-        "memoryLabel": {"key": "nvidia.com/gpu.memory"},
+        "memoryLabels": [{"key": "nvidia.com/gpu.memory"}],
         "provenance": {},
-        "sharing": {"strategyLabel": "nvidia.com/gpu.sharing-strategy"},
+        "sharing": [{"strategyLabel": "nvidia.com/gpu.sharing-strategy"}],
     },
     "AcceleratorPool": {
         **MINIMAL["AcceleratorPool"],

@@ -11,6 +11,7 @@ from stowage.api.meta import Labels, Model, Resource, Rule
 from stowage.api.types import (
     AcceleratorType,
     Amount,
+    Count,
     Dialect,
     LabelKey,
     LabelValue,
@@ -68,6 +69,8 @@ class NodeMatch(Model):
     """Labels with exactly these values."""
     match_expressions: Annotated[list[NodeRequirement], Field(max_length=16)] = []
     """Requirements on labels."""
+    devices: Count | None = None
+    """How many whole devices such a node has, where its labels don't say it (see countLabels)."""
 
 
 class NativePrecision(Model):
@@ -93,7 +96,7 @@ class MemoryLabel(Model):
 
 
 class Sharing(Model):
-    """How a node says that its devices are shared between pods."""
+    """How a node says that its devices are shared between pods. Its labels are one provider's."""
 
     strategy_label: LabelKey
     """The label that names the strategy, such as nvidia.com/gpu.sharing-strategy."""
@@ -101,6 +104,15 @@ class Sharing(Model):
     """Values that mean that devices are not shared."""
     replicas_label: LabelKey | None = None
     """The label that says in how many shares each device is divided."""
+
+
+class PartOf(Model):
+    """What the device is a part of."""
+
+    resource_name: ResourceName
+    """What the whole device is published as, such as nvidia.com/gpu."""
+    most: Count
+    """How many such parts a whole device has at most."""
 
 
 class DynamicResources(Model):
@@ -167,8 +179,14 @@ class AcceleratorClassSpec(Model):
     """Nominal memory of one device. Absent: unknown, or the node's (see hostMemory)."""
     host_memory: bool = False
     """Whether models live in the node's own memory, as with an integrated NPU. A CPU's always do."""
-    memory_label: MemoryLabel | None = None
-    """A live figure for the same, preferred."""
+    memory_labels: Annotated[list[MemoryLabel], Field(max_length=8)] = []
+    """Live figures for the same, preferred: the first that a node has."""
+    count_labels: Annotated[list[LabelKey], Field(max_length=8)] = []
+    """Node labels that say how many whole devices a node has: the first that it has. A node that publishes
+    more without saying that it shares them is reported and not used."""
+    presence_labels: Annotated[list[LabelKey], Field(max_length=16)] = []
+    """Node labels that say that such a device or a relative is there, never which one. A node that has one
+    and publishes no device is reported; it is no CPU pool."""
     memory_bandwidth: Amount | None = None
     """Memory bandwidth of one device in GB/s (of one core's share for a CPU)."""
     precisions: Annotated[
@@ -184,8 +202,13 @@ class AcceleratorClassSpec(Model):
     """What the device computes natively."""
     power_watts: Amount | None = None
     """Design power of one device in watts."""
-    sharing: Sharing | None = None
-    """How shared devices are recognised."""
+    sharing: Annotated[list[Sharing], Field(max_length=8)] = []
+    """How shared devices are recognised: the first of which a node has a label decides."""
+    partition_pattern: ResourcePattern | None = None
+    """What partitions of the device are published as, such as ^nvidia\\.com/mig-.+$: an anchored regular
+    expression. A name that no class has is reported."""
+    part_of: PartOf | None = None
+    """For a partition: what it is a part of."""
     provenance: Provenance | None = None
     """Where the figures come from."""
 

@@ -97,7 +97,7 @@ class Code(StrEnum):
     )
     UNKNOWN_MEMORY = (
         "UnknownMemory", "The memory of the device is not known.", REJECTED,
-        "Override the AcceleratorClass with the device's memory, or label its nodes as memoryLabel says.",
+        "Override the AcceleratorClass with the device's memory, or label its nodes as memoryLabels say.",
     )
     UNKNOWN_PERFORMANCE = (
         "UnknownPerformance", "A bound is asked for, and no figure is known.", REJECTED,

@@ -18,8 +18,8 @@ from stowage.control.parsed import Parsed, Parser
 from stowage.control.projections import Child, PodUse, project_child, project_node
 from stowage.control.store import AnyStore, Store
 from stowage.control.usage import Usage
+from stowage.placement.discovery import Discoverer, Discovery
 from stowage.placement.dynamic import DeviceClass, Devices, DeviceSlice
-from stowage.placement.pools import Discovery, discover
 from stowage.placement.snapshot import Holding, Node, Snapshot
 from stowage.render.names import OWNER_LABEL, SELECTOR, placement_hash
 
@@ -63,6 +63,7 @@ class World:
     in_flight: dict[tuple[str, str], Holding] = field(default_factory=dict)
     """Decisions that are being written, by namespace and Deployment."""
     _derived: _Derived = field(default_factory=_Derived)
+    _discoverer: Discoverer = field(default_factory=Discoverer)
 
     def __post_init__(self) -> None:
         self.workloads = self._ours(ports.INFERENCE_DEPLOYMENTS)
@@ -156,7 +157,7 @@ class World:
             classes = {**self.catalog.classes, **_values(self.classes)}
             declared = _values(self.declared_pools)
             devices = Devices(tuple(self.slices.values()), tuple(self.device_classes.values()))
-            self._derived.discovery = discover(
+            self._derived.discovery = self._discoverer.discover(
                 self.nodes.items.values(), classes.values(), declared.values(), devices
             )
         return self._derived.discovery

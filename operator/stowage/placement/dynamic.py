@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stowage.api.accelerator_class import AcceleratorClass
-from stowage.placement.recognition import Recognised, ResourceIndex, match_strength
+from stowage.placement.recognition import CLASS_LABEL, Recognised, match_strength
+from stowage.placement.resource_index import ResourceIndex
 from stowage.placement.snapshot import DYNAMIC, Node
 
 Attributes = tuple[tuple[str, str], ...]
@@ -183,6 +184,9 @@ class DynamicIndex:
 def _strongest(claiming: Sequence[AcceleratorClass], labels: Mapping[str, str]) -> list[AcceleratorClass]:
     """The classes that match the node's labels best. A class without labels is meant by its driver alone,
     so no other class may claim the same devices."""
+    meant = [a for a in claiming if a.name == labels.get(CLASS_LABEL)]
+    if meant:
+        return meant
     strengths = [(_strength(a, labels), a) for a in claiming]
     top = max((s for s, _ in strengths if s is not None), default=None)
     best = [a for s, a in strengths if s is not None and s == top]

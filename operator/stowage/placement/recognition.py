@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from fractions import Fraction
 
 from stowage.api.accelerator_class import AcceleratorClass, AcceleratorClassSpec, NodeMatch
 from stowage.api.accelerator_pool import AcceleratorPool
+from stowage.placement.device_labels import shares_of, whole_devices
+from stowage.placement.resource_index import ResourceIndex, classes_by_resource, domain_of, is_own
 from stowage.placement.selectors import labels_match
 from stowage.placement.snapshot import Node
+
+__all__ = [
+    "CLASS_LABEL",
+    "Absent",
+    "Recognised",
+    "Surplus",
+    "alternatives",
+    "classes_by_resource",
+    "declared_resource",
+    "match_strength",
+    "recognise",
+    "strongest",
+]
+
+CLASS_LABEL = "stowage.dev/accelerator-class"
+"""The label by which an admin says which class a node's device is, where its other labels leave it open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """More devices than the node has: shares or partitions that no label speaks of, or stale counts."""
+
+    resource: str
+    published: int
+    label: str
+    """What says how many there are; empty: the instance type."""
+    whole: int
+    partitioned: bool = False
+    """Whether partitions of the same devices are published beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An accelerator that labels speak of and that nothing publishes."""
+
+    label: str
+    """The label that says so."""
+    classes: tuple[str, ...]
+    """The classes that the labels mean; empty where they don't say which."""
+    resources: tuple[str, ...]
+    """What such a device would be published as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +66,11 @@ class Recognised:
     """Resource names of known device plugins that no class claims by its labels."""
     resources: tuple[str, ...] = ()
     """What the devices of each of ``classes`` are published as on this node."""
+    settled: frozenset[str] = frozenset()
+    """Those of ``classes`` that only the label of an admin says."""
+    surplus: tuple[Surplus, ...] = ()
+    """What is published and can't be there: it isn't used."""
+    absent: tuple[Absent, ...] = ()
 
 
 def match_strength(
@@ -38,7 +85,7 @@ def match_strength(
     """
     spec = accelerator.spec
     if not spec.match:
-        return 0 if resource is None or _is_own(spec, resource) else None
+        return 0 if resource is None or is_own(spec, resource) else None
     given = spec.match if resource is not None else [m for m in spec.match if _strength(m)]
     fitting = (m for m in given if resource is None or _publishes(spec, m, resource))
     return max((_strength(m) for m in fitting if _holds(m, labels)), default=None)
@@ -48,7 +95,7 @@ def alternatives(accelerator: AcceleratorClass, resource: str) -> list[NodeMatch
     """The ways to recognise devices published as ``resource`` by labels: pods select nodes by them."""
     spec = accelerator.spec
     labelled = [m for m in spec.match if _strength(m)]
-    if _is_own(spec, resource) or any(m.resource_name == resource for m in spec.match):
+    if is_own(spec, resource) or any(m.resource_name == resource for m in spec.match):
         return [m for m in labelled if _publishes(spec, m, resource)]
     return labelled  # a DeviceClass gives the name: the device is recognised as it is without one
 
@@ -62,19 +109,12 @@ def declared_resource(declaration: AcceleratorPool, accelerator: AcceleratorClas
     if what is not None and what.resource_name is not None:
         return what.resource_name
     holding = [m for m in spec.match if _strength(m) and _holds(m, declaration.spec.node_selector)]
-    strongest = max(holding, key=_strength, default=None)
-    return (strongest and strongest.resource_name) or spec.resource_name
+    best = max(holding, key=_strength, default=None)
+    return (best and best.resource_name) or spec.resource_name
 
 
 def _publishes(spec: AcceleratorClassSpec, match: NodeMatch, resource: str) -> bool:
-    return match.resource_name == resource if match.resource_name else _is_own(spec, resource)
-
-
-def _is_own(spec: AcceleratorClassSpec, resource: str) -> bool:
-    """Whether the class names the resource, by its name or by its pattern."""
-    if spec.resource_name_pattern is not None:
-        return re.fullmatch(spec.resource_name_pattern, resource, re.ASCII) is not None
-    return spec.resource_name == resource
+    return match.resource_name == resource if match.resource_name else is_own(spec, resource)
 
 
 def _holds(match: NodeMatch, labels: Mapping[str, str]) -> bool:
@@ -94,50 +134,55 @@ def recognise(node: Node, by_resource: ResourceIndex, *, has_devices: bool = Fal
     Args:
         has_devices: it is known otherwise that the node has an accelerator.
     """
-    found: list[AcceleratorClass] = []
-    resources: list[str] = []
+    found: list[tuple[AcceleratorClass, str]] = []
     ambiguous: list[tuple[str, tuple[str, ...]]] = []
     unknown: list[str] = []
+    surplus: list[Surplus] = []
     for resource in sorted(r for r, n in node.capacity.items() if n > 0 and r != "cpu" and r in by_resource):
-        best = _strongest(by_resource[resource], node.labels, resource)
-        if len(best) == 1:
-            found.append(best[0])
-            resources.append(resource)
-        elif best:
-            ambiguous.append((resource, tuple(c.name for c in best)))
+        best = strongest(by_resource[resource], node.labels, resource)
+        if len(best) != 1:
+            if best:
+                ambiguous.append((resource, tuple(c.name for c in best)))
+            else:
+                unknown.append(resource)
+        elif (more := _surplus(node, best[0], resource, by_resource)) is not None:
+            surplus.append(more)
         else:
-            unknown.append(resource)
-    if not (found or ambiguous or unknown):
-        unknown = _strangers(node, by_resource)
-    has_devices = has_devices or bool(found or ambiguous or unknown)
-    if not (has_devices or _has_accelerator(node, by_resource)):
-        best = _strongest(by_resource.get("cpu", ()), node.labels, "cpu")
-        if len(best) == 1:
-            found.append(best[0])
-            resources.append("cpu")
-        elif best:
-            ambiguous.append(("cpu", tuple(c.name for c in best)))
-    return Recognised(tuple(found), tuple(ambiguous), tuple(unknown), tuple(resources))
-
-
-def _strangers(node: Node, by_resource: ResourceIndex) -> list[str]:
-    """Devices of known makers under names that no class has, such as partitions of a GPU."""
-    return sorted(
-        r
-        for r, n in node.capacity.items()
-        if "/" in r and n > 0 and r.partition("/")[0] in by_resource.domains
+            found.append((best[0], resource))
+    unknown.extend(_strangers(node, by_resource, [r for _, r in found]))
+    absent: tuple[Absent, ...] = ()
+    if not (has_devices or found or ambiguous or unknown or surplus):
+        absent = tuple(_absent(node, by_resource))
+        if not absent and not _counts_none(node, by_resource):
+            best = strongest(by_resource.get("cpu", ()), node.labels, "cpu")
+            if len(best) == 1:
+                found.append((best[0], "cpu"))
+            elif best:
+                ambiguous.append(("cpu", tuple(c.name for c in best)))
+    elif not has_devices:
+        absent = tuple(_absent(node, by_resource))
+    return Recognised(
+        classes=tuple(c for c, _ in found),
+        ambiguous=tuple(ambiguous),
+        unknown=tuple(sorted(unknown)),
+        resources=tuple(r for _, r in found),
+        settled=frozenset(c.name for c, r in found if _is_settled(c, node.labels, by_resource[r], r)),
+        surplus=tuple(surplus),
+        absent=absent,
     )
 
 
-def _has_accelerator(node: Node, by_resource: ResourceIndex) -> bool:
-    """Whether the node has an accelerator that isn't published: its plugin hasn't started, or counts 0."""
-    if any(r in by_resource and r != "cpu" for r in node.capacity):
-        return True
-    pairs = ((key, value) for label in node.labels.items() for key, value in (label, (label[0], None)))
-    return any(_holds(m, node.labels) for pair in pairs for m in by_resource.anchored.get(pair, ()))
+def strongest(
+    classes: Iterable[AcceleratorClass], labels: Mapping[str, str], resource: str
+) -> list[AcceleratorClass]:
+    """The class that an admin's label names, where it is one of these; else those that match best."""
+    named = labels.get(CLASS_LABEL)
+    if named is not None and (meant := [c for c in classes if c.name == named]):
+        return meant
+    return _best(classes, labels, resource)
 
 
-def _strongest(
+def _best(
     classes: Iterable[AcceleratorClass], labels: Mapping[str, str], resource: str
 ) -> list[AcceleratorClass]:
     strengths = [(match_strength(c, labels, resource), c) for c in classes]
@@ -146,58 +191,106 @@ def _strongest(
     return sorted((c for s, c in known if s == top), key=lambda c: c.name)
 
 
-class ResourceIndex(dict[str, tuple[AcceleratorClass, ...]]):
-    """Classes by the resource names that their device plugins publish."""
-
-    @cached_property
-    def domains(self) -> frozenset[str]:
-        """Domains of the names that classes give in full: a pattern's may be anybody's."""
-        specs = [c.spec for classes in self.values() for c in classes if c.spec.type != "CPU"]
-        names = {s.resource_name for s in specs} | {m.resource_name for s in specs for m in s.match}
-        return frozenset(name.partition("/")[0] for name in names if name)
-
-    @cached_property
-    def anchored(self) -> dict[tuple[str, str | None], list[NodeMatch]]:
-        """Devices' alternatives by a label that each asks for, with its value or with any (None): a node
-        of a large cluster is compared with few of them."""
-        found: dict[tuple[str, str | None], list[NodeMatch]] = {}
-        classes = {c.name: c for group in self.values() for c in group if c.spec.type != "CPU"}
-        for match in (m for c in classes.values() for m in c.spec.match):
-            for anchor in _anchors(match):
-                found.setdefault(anchor, []).append(match)
-        return found
+def _is_settled(
+    accelerator: AcceleratorClass,
+    labels: Mapping[str, str],
+    classes: Iterable[AcceleratorClass],
+    resource: str,
+) -> bool:
+    """Whether the admin's label was needed."""
+    named = labels.get(CLASS_LABEL) == accelerator.name
+    return named and _best(classes, labels, resource) != [accelerator]
 
 
-def _anchors(match: NodeMatch) -> list[tuple[str, str | None]]:
-    """One of the labels of which a node must have one, in all its values; empty where none is asked for."""
-    labels: list[tuple[str, str | None]] = list(match.match_labels.items())
-    if labels:
-        return labels[-1:]
-    for expression in match.match_expressions:
-        if expression.operator == "In":
-            return [(expression.key, value) for value in expression.values]
-        if expression.operator in ("Exists", "Gt", "Lt"):
-            return [(expression.key, None)]
-    return []
+def _surplus(
+    node: Node, accelerator: AcceleratorClass, resource: str, by_resource: ResourceIndex
+) -> Surplus | None:
+    """Whether the node publishes more whole devices than it has beside those that are partitioned."""
+    spec, published = accelerator.spec, node.capacity[resource]
+    label, whole = whole_devices(spec, node.labels) or _by_alternative(spec, node.labels, resource)
+    if whole == 0 or shares_of(spec, node.labels) is not None:
+        return None
+    partitioned = _partitioned(node, resource, by_resource)
+    if published <= whole - partitioned:
+        return None
+    return Surplus(resource, published, label, whole, partitioned > 0)
 
 
-def classes_by_resource(classes: Iterable[AcceleratorClass], published: Iterable[str] = ()) -> ResourceIndex:
-    """Classes grouped by the resource names that their device plugins publish.
-
-    Args:
-        published: names that nodes have. Those that a class's pattern means are in the result, beside
-            the pattern itself: no node has that, but the class's labels may still be on one.
-    """
-    names = sorted(set(published))
-    grouped: dict[str, list[AcceleratorClass]] = {}
-    for accelerator in classes:
-        for resource in _resources(accelerator.spec, names):
-            grouped.setdefault(resource, []).append(accelerator)
-    return ResourceIndex({resource: tuple(group) for resource, group in grouped.items()})
+def _by_alternative(spec: AcceleratorClassSpec, labels: Mapping[str, str], resource: str) -> tuple[str, int]:
+    holding = (m for m in spec.match if m.devices is not None and _publishes(spec, m, resource))
+    return "", max((m.devices or 0 for m in holding if _holds(m, labels)), default=0)
 
 
-def _resources(spec: AcceleratorClassSpec, published: Iterable[str]) -> list[str]:
-    own = [spec.resource_name or spec.resource_name_pattern or ""]
-    if spec.resource_name_pattern is not None:
-        own.extend(name for name in published if _is_own(spec, name))
-    return list(dict.fromkeys([*own, *(m.resource_name for m in spec.match if m.resource_name)]))
+def _partitioned(node: Node, resource: str, by_resource: ResourceIndex) -> int:
+    """How many of the node's devices are divided at least, as the partitions that it publishes say."""
+    least = 0
+    for name, count in node.capacity.items():
+        parts = [c.spec.part_of for c in by_resource.get(name, ()) if c.spec.part_of is not None]
+        most = max((p.most for p in parts if p.resource_name == resource and name != resource), default=0)
+        if count > 0 and most:
+            least = max(least, -int(Fraction(-count, most) // 1))
+    return least
+
+
+def _strangers(node: Node, by_resource: ResourceIndex, found: list[str]) -> list[str]:
+    """Devices of known makers under names that no class has: partitions of a device, and others where
+    nothing else of the maker is there (many publish one device under several names)."""
+    known = {domain_of(r) for r in node.capacity if r in by_resource and node.capacity[r] > 0}
+    others = [r for r, n in node.capacity.items() if "/" in r and n > 0 and r not in by_resource]
+    return [
+        r
+        for r in others
+        if any(p.fullmatch(r) for p in by_resource.partitions)
+        or (domain_of(r) in by_resource.domains and domain_of(r) not in known and not found)
+    ]
+
+
+def _counts_none(node: Node, by_resource: ResourceIndex) -> bool:
+    """Whether a device plugin was there and counts 0."""
+    return any(r in by_resource and r != "cpu" for r in node.capacity)
+
+
+def _absent(node: Node, by_resource: ResourceIndex) -> Iterator[Absent]:
+    """Accelerators that labels speak of and that aren't published: their plugin hasn't started, or counts
+    0. First those whose class the labels say."""
+    published = {r for r, n in node.capacity.items() if n > 0 and "/" in r}
+    domains = {domain_of(r) for r in published}
+    meant: dict[str, list[AcceleratorClass]] = {}
+    for label in node.labels.items():
+        for anchor in (label, (label[0], None)):
+            for way in by_resource.anchored.get(anchor, ()):
+                if _holds(way.match, node.labels) and not _is_there([way.accelerator], published, domains):
+                    meant.setdefault(label[0], []).append(way.accelerator)
+    if meant:
+        classes = {c.name: c for group in meant.values() for c in group}
+        # That a card may be divided says nothing where its own class is sure.
+        classes = {n: c for n, c in classes.items() if c.spec.part_of is None} or classes
+        yield Absent(min(meant), tuple(sorted(classes)), _names(classes.values()))
+        return
+    for key in sorted(node.labels.keys() & by_resource.presence.keys()):
+        hinted = by_resource.presence[key]
+        if node.labels[key] not in ("", "false") and not _is_there(hinted, published, domains):
+            yield Absent(key, (), _names(hinted))
+            return
+    for resource in sorted(r for r, n in node.capacity.items() if n == 0 and r in by_resource):
+        if domain_of(resource) not in domains and not published:
+            yield Absent("", (), (resource,))
+            return
+
+
+def _is_there(classes: Iterable[AcceleratorClass], published: set[str], domains: set[str]) -> bool:
+    """Whether the node publishes a device that may be one of these."""
+    return any(domain_of(name) in domains for name in _names(classes)) or any(
+        is_own(c.spec, r) for c in classes for r in published
+    )
+
+
+def _names(classes: Iterable[AcceleratorClass]) -> tuple[str, ...]:
+    """What whole devices of these classes are published as; their pattern where no name is sure."""
+    names = {
+        c.spec.part_of.resource_name
+        if c.spec.part_of
+        else c.spec.resource_name or c.spec.resource_name_pattern or ""
+        for c in classes
+    }
+    return tuple(sorted(names))

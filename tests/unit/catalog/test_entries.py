@@ -19,6 +19,7 @@ from stowage.catalog.loader import _parse
 CATALOG = load_catalog()
 CLASSES = sorted(CATALOG.classes)
 RUNTIMES = sorted(CATALOG.runtimes)
+GPU, GKE = "nvidia.com/gpu", "cloud.google.com/gke-"
 NVIDIA = [name for name in CLASSES if name.startswith("nvidia-")]
 
 
@@ -32,9 +33,9 @@ class UniqueKeys(yaml.SafeLoader):
 
 
 def test_names() -> None:
-    """Every device of the collected facts is a class: 101 of them."""
+    """Every device of the collected facts is a class: 101 of them. Besides the partitions of an A100."""
     assert Counter(entry.spec.type for entry in CATALOG.classes.values()) == {
-        "GPU": 50,
+        "GPU": 62,
         "NPU": 25,
         "FPGA": 10,
         "CPU": 9,
@@ -42,8 +43,8 @@ def test_names() -> None:
         "IPU": 1,
     }
     vendors = Counter(entry.spec.vendor for entry in CATALOG.classes.values())
-    assert (vendors["NVIDIA"], vendors["AMD"], vendors["Intel"]) == (31, 15, 15)
-    assert len(CLASSES) == 101
+    assert (vendors["NVIDIA"], vendors["AMD"], vendors["Intel"]) == (43, 15, 15)
+    assert len(CLASSES) == 113
     assert RUNTIMES == [
         "llama-cpp",
         "mlserver",
@@ -120,12 +121,14 @@ def test_a_class_says_what_it_is_and_where_the_figures_come_from(name: str) -> N
 @pytest.mark.parametrize("name", NVIDIA)
 def test_nvidia_devices_say_when_they_are_shared(name: str) -> None:
     spec = CATALOG.classes[name].spec
-    assert spec.memory_label is not None
-    assert (spec.memory_label.key, spec.memory_label.unit) == (f"{spec.resource_name}.memory", "Mi")
-    assert spec.sharing is not None
-    assert spec.sharing.strategy_label == f"{spec.resource_name}.sharing-strategy"
-    assert spec.sharing.exclusive_values == ["none"]
-    assert spec.sharing.replicas_label == f"{spec.resource_name}.replicas"
+    assert (spec.memory_labels[0].key, spec.memory_labels[0].unit) == (f"{spec.resource_name}.memory", "Mi")
+    expected = [(f"{r}.sharing-strategy", f"{r}.replicas") for r in {spec.resource_name: 1, GPU: 2}]
+    if "jetson" not in name:
+        gke = (f"{GKE}gpu-sharing-strategy", f"{GKE}max-shared-clients-per-gpu")
+        # What GKE's own plugin shares, feature discovery beside it doesn't know of.
+        expected.insert(len(expected) - 1, gke)
+    assert [(s.strategy_label, s.replicas_label) for s in spec.sharing] == expected
+    assert all(s.exclusive_values == ["none"] for s in spec.sharing)
     assert spec.taints == ([] if "jetson" in name else ["nvidia.com/gpu"])
 
 
@@ -189,3 +192,32 @@ def test_presence_labels_identify_nothing() -> None:
 
 def test_runtimes_parse_as_themselves() -> None:
     assert all(isinstance(entry, InferenceRuntime) for entry in CATALOG.runtimes.values())
+
+
+PARTITIONS = [name for name in CLASSES if "-mig-" in name]
+
+
+def test_partitions() -> None:
+    assert len(PARTITIONS) == 18
+    for name in PARTITIONS:
+        spec = CATALOG.classes[name].spec
+        assert spec.resource_name == f"nvidia.com/mig-{name.partition('-mig-')[2]}"
+        assert spec.part_of is not None
+        assert (spec.part_of.resource_name, spec.count_labels, spec.partition_pattern) == (GPU, [], None)
+
+
+@pytest.mark.parametrize("name", [n for n in NVIDIA if n not in PARTITIONS and "jetson" not in n])
+def test_no_partition_or_share_is_taken_for_the_whole_card(name: str) -> None:
+    """Where another label than the product's says which card it is, a label or a number must say that it
+    is whole."""
+    spec = CATALOG.classes[name].spec
+    assert spec.count_labels[0] == "nvidia.com/gpu.count"
+    for match in spec.match:
+        asked = {(e.key, e.operator) for e in match.match_expressions}
+        whole = (f"{GKE}gpu-partition-size", "DoesNotExist") in asked or spec.partition_pattern is None
+        if f"{GKE}accelerator" in {*match.match_labels, *(key for key, _ in asked)}:
+            assert whole, match.provider
+        machines = [
+            v for e in match.match_expressions for v in e.values if v.split("-")[0] in ("a2", "a3", "a4")
+        ]
+        assert whole or not machines, match.provider

@@ -31,7 +31,7 @@ U250 = "amd.com/xilinx_u250_gen3x16_base_4-0"
 
 def look(labels: dict[str, str], resource: str) -> list[str]:
     """The classes that win on a node with these labels: none, one, or several where they tie."""
-    amounts = {resource: 8000 if resource == "cpu" else 8}
+    amounts = {resource: 8000 if resource == "cpu" else 1}
     node = Node("n", labels, (), amounts, amounts)
     found = recognise(node, classes_by_resource(load_catalog().classes.values(), node.capacity))
     known = [c.name for c in found.classes if c.spec.type != "CPU" or resource == "cpu"]

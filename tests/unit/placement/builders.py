@@ -22,8 +22,8 @@ from stowage.catalog import load_catalog
 from stowage.placement.candidates import Candidate, enumerate_candidates, measure
 from stowage.placement.decide import decide
 from stowage.placement.decision import Chosen, Decision
+from stowage.placement.discovery import Discovery, discover
 from stowage.placement.dynamic import NO_DEVICES, Devices
-from stowage.placement.pools import Discovery, discover
 from stowage.placement.snapshot import Amounts, Demand, Holding, Node, Placement, Snapshot, Taint
 
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"

@@ -33,7 +33,7 @@ from .builders import (
 
 TOPOLOGY = "example.com/topology"
 AWQ = {"scheme": "awq", "weights": "int4", "activations": "fp16"}
-SHARING = {"strategyLabel": "example.com/sharing"}
+SHARING = [{"strategyLabel": "example.com/sharing"}]
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stowage.api.accelerator_class import AcceleratorClass
+from stowage.placement.discovery import Discovery, discover
 from stowage.placement.dynamic import DeviceClass, DeviceCount, Devices, DeviceSlice
-from stowage.placement.pools import Discovery, discover
 from stowage.placement.snapshot import Node, Snapshot
 
 from .builders import GPU, KIND, accelerator, choose, cpu_class, node, placed, runtime, verdicts, workload
@@ -146,9 +148,11 @@ def test_two_classes_of_one_driver_are_ambiguous_without_labels() -> None:
     assert pools == []
     assert discovery.problems == (
         "Node n1: gpu.example.com in ResourceSlices matches the classes big and plain equally; "
-        "make one of them more specific",
+        "label the node stowage.dev/accelerator-class with the one that it is",
     )
     assert found([bare("n1")], devices(on("n1")), plain, big)[0] == [("p.gpus", "big", "dra/gpus", 8)]
+    labelled = replace(bare("n1", kind=None), labels={"stowage.dev/accelerator-class": "plain"})
+    assert found([labelled], devices(on("n1")), plain, big)[1].problems == ()
 
 
 def test_devices_that_no_label_tells_are_reported_and_no_cpu_pool() -> None:

@@ -9,7 +9,7 @@ import pytest
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.accelerator_pool import AcceleratorPool
 from stowage.catalog import load_catalog
-from stowage.placement.pools import Discovery, discover
+from stowage.placement.discovery import Discovery, discover
 from stowage.placement.recognition import alternatives
 from stowage.placement.snapshot import Node, Pool
 
@@ -129,13 +129,16 @@ def test_a_declaration_of_nodes_that_are_there_keeps_their_resource() -> None:
 def test_pods_select_nodes_by_the_labels_of_their_resource_only() -> None:
     partition = CLASSES["nvidia-h100-80gb-mig-1g.10gb"]
     assert [m.provider for m in alternatives(partition, "nvidia.com/gpu")] == ["gfd-mig-single", "gke"]
-    assert [m.provider for m in alternatives(partition, "nvidia.com/mig-1g.10gb")] == ["gfd-mig-mixed"]
+    assert [m.provider for m in alternatives(partition, "nvidia.com/mig-1g.10gb")] == [
+        "gfd-mig-mixed",
+        "eks-karpenter",
+        "instance-type",
+    ]
     card = CLASSES["qualcomm-ai100-standard"]
     assert alternatives(card, "qualcomm.com/qaic-std") == []
     assert {m.provider for m in alternatives(card, "qualcomm.com/qaic")} == {
         "eks-karpenter",
         "instance-type",
-        "admin",
     }
 
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from stowage.api.accelerator_pool import AcceleratorPool
-from stowage.placement.pools import discover, slice_hosts
+from stowage.placement.discovery import discover
+from stowage.placement.pools import slice_hosts
 from stowage.placement.snapshot import Node, Pool, Provision
 
 from .builders import (
@@ -29,8 +30,8 @@ INSTANCE = "node.kubernetes.io/instance-type"
 KARPENTER = {"karpenter.sh/nodepool": "gpu", INSTANCE: "g6.4xlarge"}
 STRATEGY, REPLICAS = "nvidia.com/gpu.sharing-strategy", "nvidia.com/gpu.replicas"
 TOPOLOGY = "cloud.google.com/gke-tpu-topology"
-L4 = accelerator("l4", memory="24Gi", memoryLabel={"key": "nvidia.com/gpu.memory", "unit": "Mi"})
-SHARING = {"strategyLabel": STRATEGY, "replicasLabel": REPLICAS}
+L4 = accelerator("l4", memory="24Gi", memoryLabels=[{"key": "nvidia.com/gpu.memory", "unit": "Mi"}])
+SHARING = [{"strategyLabel": STRATEGY, "replicasLabel": REPLICAS}]
 SHARED = accelerator("l4", memory="24Gi", sharing=SHARING)
 TPU_CLASS = accelerator(
     "tpu", type="TPU", vendor="Google", resourceName=TPU, poolLabels=[TOPOLOGY], topologyLabel=TOPOLOGY

@@ -19,8 +19,8 @@ from stowage.placement.capacity import slots, tolerates
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decide import decide
 from stowage.placement.decision import Chosen, Decision
+from stowage.placement.discovery import discover
 from stowage.placement.order import GOALS as RULES
-from stowage.placement.pools import discover
 from stowage.placement.snapshot import Amounts, Demand, Holding, Node, Placement, Snapshot
 
 from .builders import (

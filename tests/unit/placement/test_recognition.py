@@ -8,7 +8,7 @@ import pytest
 
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.catalog import load_catalog
-from stowage.placement.pools import discover
+from stowage.placement.discovery import discover
 from stowage.placement.recognition import Recognised, classes_by_resource, match_strength, recognise
 from stowage.placement.snapshot import Node
 
@@ -106,8 +106,10 @@ def test_strength_is_that_of_the_strongest_alternative() -> None:
 def test_problems_name_the_node_and_say_what_to_do() -> None:
     nodes = [replace(gpu_node("NVIDIA-L4"), name="b"), replace(gpu_node("NVIDIA-H200"), name="a")]
     assert discover(nodes, [L4, TWIN], []).problems == (
-        f"Node a: no accelerator class matches its {GPU}; create an AcceleratorClass for it",
-        f"Node b: {GPU} matches the classes l4 and twin equally; make one of them more specific",
+        f"Node a: no accelerator class matches its {GPU} ({PRODUCT}=NVIDIA-H200); label the node "
+        "stowage.dev/accelerator-class with the class that it is, or create an AcceleratorClass for it",
+        f"Node b: {GPU} matches the classes l4 and twin equally ({PRODUCT}=NVIDIA-L4); label the node "
+        "stowage.dev/accelerator-class with the one that it is",
     )
 
 

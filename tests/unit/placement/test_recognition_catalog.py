@@ -50,7 +50,7 @@ GFD = {"nvidia.com/gpu.count": "8", "nvidia.com/gpu.replicas": "1", "nvidia.com/
 BESIDES: dict[str, dict[str, str]] = {
     "gfd": GFD | CPUID | {"nvidia.com/mig.strategy": "single", "nvidia.com/mig.capable": "true"},
     "gfd-mig-mixed": GFD | CPUID | {PRODUCT: "NVIDIA-H100-80GB-HBM3"},
-    "gke": {"cloud.google.com/gke-nodepool": "np", "node.kubernetes.io/instance-type": "a3-highgpu-1g"},
+    "gke": {"cloud.google.com/gke-nodepool": "np", "node.kubernetes.io/instance-type": "n1-standard-8"},
     "eks-karpenter": {"karpenter.sh/nodepool": "np", "karpenter.sh/capacity-type": "spot"},
     "eks-auto-mode": {"eks.amazonaws.com/compute-type": "auto"},
     "amd-labeller": {"feature.node.kubernetes.io/amd-gpu": "true", "amd.com/gpu.family": "AI"},
@@ -110,7 +110,7 @@ SURE = [c for c in CASES if not (c.expected in TOLD_APART_BY_NOTHING and c.provi
 
 
 def look(resource: str, labels: dict[str, str]) -> Recognised:
-    amounts = {resource: 8000 if resource == "cpu" else 8}
+    amounts = {resource: 8000 if resource == "cpu" else 1}
     node = Node("n", labels, (), amounts, amounts)
     return recognise(node, classes_by_resource(CLASSES.values(), node.capacity))
 
@@ -189,20 +189,21 @@ def test_cards_that_nothing_tells_apart_are_reported_together() -> None:
         ),
         pytest.param(
             "nvidia.com/gpu",
-            {PRODUCT: "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb", "node.kubernetes.io/instance-type": "p4d.24xlarge"},
-            id="a part of an A100",
+            {PRODUCT: "NVIDIA-H200-MIG-1g.18gb", "node.kubernetes.io/instance-type": "p5e.48xlarge"},
+            id="a part of an H200",
         ),
         pytest.param(
             "nvidia.com/mig-1g.10gb",
             {"nvidia.com/mig.strategy": "mixed", "nvidia.com/mig-1g.10gb.count": "7"}
-            | {"nvidia.com/mig-1g.10gb.product": "NVIDIA-A100-SXM4-80GB-MIG-1g.10gb"},
-            id="a part of an A100 with the name of an H100's",
+            | {"nvidia.com/mig-1g.10gb.product": "NVIDIA-H100-NVL-MIG-1g.10gb"},
+            id="a part of another H100 with the name of an SXM's",
         ),
         pytest.param(
             "nvidia.com/gpu",
-            {"cloud.google.com/gke-accelerator": "nvidia-l4"}
-            | {"cloud.google.com/gke-gpu-sharing-strategy": "time-sharing"},
-            id="a share of an L4 on GKE",
+            {"cloud.google.com/gke-accelerator": "nvidia-h200-141gb"}
+            | {"cloud.google.com/gke-gpu-partition-size": "1g.18gb"}
+            | {"node.kubernetes.io/instance-type": "a3-ultragpu-8g"},
+            id="a part of an H200 on GKE",
         ),
         pytest.param(
             "nvidia.com/gpu",

@@ -18,7 +18,7 @@ from stowage.catalog import load_catalog
 from stowage.placement.candidates import Candidate, enumerate_candidates, measure
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decision import Chosen, Decision, Verdict
-from stowage.placement.pools import discover
+from stowage.placement.discovery import discover
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Node, Pool, Snapshot
 

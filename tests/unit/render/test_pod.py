@@ -231,7 +231,6 @@ def test_on_premises_the_class_says_it_in_each_of_its_ways() -> None:
     assert found[1] == {
         ARCH: ["In", "amd64", "arm64"],
         "cloud.google.com/gke-accelerator": ["In", "nvidia-tesla-t4"],
-        "cloud.google.com/gke-gpu-sharing-strategy": ["DoesNotExist"],
     }
 
 

@@ -41,6 +41,7 @@ def parse_quantity(text: str | int) -> Decimal:
     return number.scaleb(int(suffix[1:])) if suffix else number
 
 
+@lru_cache(maxsize=8192)
 def parse_bytes(text: str | int) -> int:
     """A Quantity of memory or storage in whole bytes, rounded up as Kubernetes does."""
     return _ceil(parse_quantity(text))
@@ -51,6 +52,7 @@ def parse_count(text: str | int) -> int:
     return int(parse_quantity(text))
 
 
+@lru_cache(maxsize=4096)
 def parse_millis(text: str | int) -> int:
     """A Quantity of CPU in thousandths of a core, rounded up as the scheduler does."""
     return _ceil(parse_quantity(text) * 1000)

@@ -11,9 +11,10 @@ from stowage.api.inference_runtime import InferenceRuntime, Support
 from stowage.api.variant import Variant
 from stowage.placement.estimate import UNKNOWN, Estimate, estimate
 from stowage.placement.fit import Fit, fit, fit_host
+from stowage.placement.groups import first_tier
 from stowage.placement.reasons import Reason
 from stowage.placement.requests import replica_requests
-from stowage.placement.selectors import selects_class, selects_pool
+from stowage.placement.selectors import selects_class
 from stowage.placement.snapshot import Amounts, Demand, Placement, Pool, Snapshot
 
 
@@ -114,27 +115,32 @@ def wanted_replicas(demand: Demand, one: Estimate) -> int:
     return max(spec.replicas, math.ceil(float(load.requests_per_second) / one.requests_per_second - 1e-9))
 
 
-def tier_of(demand: Demand, pool: Pool, index: dict[str, int | None]) -> int | None:
-    """The first tier that means the pool; a policy without tiers has one with every accelerator."""
-    key = f"{pool.name}\0{pool.accelerator_class.name}"
-    if key not in index:
-        tiers = demand.policy.spec.tiers
-        if not tiers:
-            index[key] = 0
-        else:
-            index[key] = next((i for i, t in enumerate(tiers) if selects_pool(t.accelerators, pool)), None)
-    return index[key]
-
-
 def enumerate_candidates(snapshot: Snapshot, demand: Demand) -> Iterator[Candidate]:
     """All variants on all pools by all runtimes, unchecked, in a stated order."""
-    tiers: dict[str, int | None] = {}
     for pool in snapshot.pools:
-        tier = tier_of(demand, pool, tiers)
+        tier = first_tier(demand.policy, pool)
         for runtime in snapshot.runtimes:
             support = supports_for(runtime, pool)
             for variant in demand.workload.spec.variants:
                 yield Candidate(demand, variant, runtime, support, pool, tier, devices=0)
+
+
+def on_pool(candidate: Candidate, pool: Pool) -> Candidate:
+    """The same on another pool of its group."""
+    c = candidate
+    return Candidate(
+        c.demand, c.variant, c.runtime, c.support, pool, c.tier,
+        c.devices, c.fit, c.estimate, c.requests, c.replicas, c.reasons,
+    )  # fmt: skip
+
+
+def by_runtime(candidate: Candidate, runtime: InferenceRuntime, support: Support) -> Candidate:
+    """The same by another runtime that can use as many devices."""
+    c = candidate
+    return Candidate(
+        c.demand, c.variant, runtime, support, c.pool, c.tier,
+        c.devices, c.fit, c.estimate, c.requests, c.replicas, c.reasons,
+    )  # fmt: skip
 
 
 def measure(candidate: Candidate, devices: int | None = None) -> Candidate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stowage.api.reasons import Code
@@ -36,7 +37,8 @@ class Decision:
     """Where a demand is placed, why there, and why not elsewhere (the nearest first)."""
 
     placements: tuple[Chosen, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: Sequence[Verdict]
+    """On all other candidates; made as far as somebody looks."""
     wanted: int
     outcome: Reason
     replaces: bool = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from stowage.api.reasons import Code
 from stowage.placement.backoffs import POOL_WIDE, Backoffs, pool_of
@@ -45,26 +46,55 @@ def backed_off(candidate: Candidate, backoffs: Backoffs) -> Reason | None:
 
 
 def weigh(
-    ledger: Ledger, able: Sequence[Candidate], backoffs: Backoffs, wanted: int | None = None
+    ledger: Ledger, able: Iterable[Candidate], backoffs: Backoffs, wanted: int | None = None
 ) -> tuple[list[Option], list[Verdict]]:
     """The candidates that have room for one replica at least, best first, and the verdicts on the rest.
 
     Args:
+        able: the best first, room aside.
         wanted: replicas to be given room. None: all that each candidate needs.
     """
     options: list[Option] = []
     full: list[Verdict] = []
     for candidate in able:
-        capacity = room_in(ledger, candidate)
-        reason = backed_off(candidate, backoffs) or _no_room(candidate, capacity)
-        if reason is not None:
-            full.append(Verdict(candidate, feasible=False, reasons=(reason,)))
+        found = _weigh_one(ledger, candidate, backoffs, wanted)
+        if isinstance(found, Option):
+            options.append(found)
         else:
-            count = max(1, candidate.replicas if wanted is None else wanted)
-            options.append(Option(candidate, capacity, rank(candidate, capacity, count)))
-    options.sort(key=lambda o: o.rank)
-    full.sort(key=lambda v: rank(v.candidate, Capacity(0, 0, 0), 1))
+            full.append(Verdict(candidate, False, (found,)))
+    options.sort(key=attrgetter("rank"))
     return options, full
+
+
+def first(ledger: Ledger, able: Iterable[Candidate], backoffs: Backoffs) -> Option | None:
+    """The best option; looks no further than it must.
+
+    Args:
+        able: the best first, room aside.
+    """
+    best: Option | None = None
+    for candidate in able:
+        if best is not None and not best.rank.partial and candidate.tier != best.candidate.tier:
+            break  # all that follow are of later tiers
+        found = _weigh_one(ledger, candidate, backoffs, None)
+        if isinstance(found, Option) and (best is None or found.rank < best.rank):
+            best = found
+            if not found.rank.partial and found.rank.room == Room.FREE:
+                break  # all that follow in its tier are worse on the goal
+    return best
+
+
+def _weigh_one(
+    ledger: Ledger, candidate: Candidate, backoffs: Backoffs, wanted: int | None
+) -> Option | Reason:
+    """The candidate with its room, or why it has none."""
+    failed = backed_off(candidate, backoffs) if backoffs else None
+    if failed is not None:
+        return failed
+    count = max(1, candidate.replicas if wanted is None else wanted)
+    tolerations = candidate.demand.policy.spec.tolerations
+    capacity = ledger.capacity(candidate.pool, candidate.requests, tolerations, enough=count)
+    return _no_room(candidate, capacity) or Option(candidate, capacity, rank(candidate, capacity, count))
 
 
 def _no_room(candidate: Candidate, capacity: Capacity) -> Reason | None:

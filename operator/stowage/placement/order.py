@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate
@@ -88,8 +89,11 @@ GOALS: dict[str, Goal] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Rank:
+Merit = tuple[Key, int, Decimal, int]
+"""The goal, fewer devices, higher quality, the runtime's preference: the same wherever there is room."""
+
+
+class Rank(NamedTuple):
     """The order of feasible candidates; smaller is better.
 
     Candidates that hold all wanted replicas come before those that hold only some, so that a later
@@ -110,15 +114,17 @@ class Rank:
 def rank(candidate: Candidate, capacity: Capacity, wanted: int) -> Rank:
     """The candidate's place in the order, with ``wanted`` replicas still to be given room."""
     room = capacity.room(wanted)
-    return Rank(
-        partial=room >= Room.PARTIAL,
-        tier=candidate.tier if candidate.tier is not None else 99,
-        room=int(room),
-        goal=GOALS[candidate.demand.policy.spec.goal].key(candidate),
-        devices=candidate.devices,
-        quality=-Decimal(candidate.variant.quality),
-        preference=-candidate.runtime.spec.preference,
-        name=candidate.placement.id,
+    tier = candidate.tier if candidate.tier is not None else 99
+    return Rank(room >= Room.PARTIAL, tier, int(room), *merit(candidate), candidate.placement.id)
+
+
+def merit(candidate: Candidate) -> Merit:
+    """The part of the rank that room, tier and names have no say in."""
+    return (
+        GOALS[candidate.demand.policy.spec.goal].key(candidate),
+        candidate.devices,
+        -Decimal(candidate.variant.quality),
+        -candidate.runtime.spec.preference,
     )
 
 

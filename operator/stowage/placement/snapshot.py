@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.placement_policy import PlacementPolicy
+
+if TYPE_CHECKING:
+    from stowage.placement.groups import Grouping
+    from stowage.placement.room import RoomIndex
 
 Amounts = Mapping[str, int]
 """Resources by name in whole base units: cpu in thousandths of a core, memory and storage in bytes,
@@ -136,6 +142,10 @@ class Holding:
         return self.placement.pool, self.placement.accelerator_class
 
     @property
+    def key(self) -> HoldingKey:
+        return self.owner, self.deployment
+
+    @property
     def reserved(self) -> int:
         return max(0, self.replicas - len(self.bound))
 
@@ -152,9 +162,20 @@ class Demand:
         return self.workload.key
 
 
-@dataclass(frozen=True, slots=True)
+HoldingKey = tuple[tuple[str, str], str]
+"""Owner and Deployment: what identifies a holding."""
+
+
+NONE_USED: Mapping[str, Amounts] = MappingProxyType({})
+NONE_HELD: Mapping[HoldingKey, Holding | None] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """Everything outside the demand that a decision depends on."""
+    """Everything outside the demand that a decision depends on.
+
+    What follows from it (``grouping``, ``room``) is computed at the first look and handed on by ``evolve``.
+    """
 
     pools: tuple[Pool, ...]
     runtimes: tuple[InferenceRuntime, ...]
@@ -162,3 +183,44 @@ class Snapshot:
     """By node: what bound pods of anybody request."""
     holdings: tuple[Holding, ...] = ()
     """What our Deployments hold, and decisions in flight."""
+
+    @cached_property
+    def grouping(self) -> Grouping:
+        """The pools that are alike, together."""
+        from stowage.placement.groups import Grouping
+
+        return Grouping(self.pools)
+
+    @cached_property
+    def room(self) -> RoomIndex:
+        """What is free, by pool."""
+        from stowage.placement.room import RoomIndex
+
+        return RoomIndex.build(self.pools, self.used, self.holdings)
+
+    def evolve(
+        self,
+        used: Mapping[str, Amounts] = NONE_USED,
+        holdings: Mapping[HoldingKey, Holding | None] = NONE_HELD,
+    ) -> Snapshot:
+        """The snapshot after a change, at the cost of the change: equal to one made anew.
+
+        Args:
+            used: by changed node, the new sums; empty where nothing is used any more.
+            holdings: by changed holding, the new one; None where it is gone.
+        """
+        everything = {**self.used, **used} if used else self.used
+        held = self.holdings
+        if holdings:
+            by_key = {h.key: h for h in held}
+            by_key.update((k, h) for k, h in holdings.items() if h is not None)
+            for key in (k for k, h in holdings.items() if h is None):
+                by_key.pop(key, None)
+            held = tuple(by_key.values())
+        after = Snapshot(self.pools, self.runtimes, everything, held)
+        known = self.__dict__
+        if "grouping" in known:
+            after.__dict__["grouping"] = known["grouping"]
+        if "room" in known:
+            after.__dict__["room"] = self.room.evolve(used, holdings)
+        return after

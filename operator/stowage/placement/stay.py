@@ -12,6 +12,7 @@ from stowage.placement.candidates import Candidate, device_counts, measure
 from stowage.placement.capacity import Capacity, Ledger
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decision import Chosen, Decision, Verdict
+from stowage.placement.lazy import Lazy
 from stowage.placement.options import backed_off, join, may_join, room_in, weigh
 from stowage.placement.order import Rank, rank, why_not
 from stowage.placement.outcome import outcome
@@ -45,7 +46,7 @@ def keep(
     Its number of devices is part of a placement: where fewer would do by now, it stays as it is.
     """
     by_place = {_place(c.placement): c for c in known}
-    held = {h.placement: h for h in snapshot.holdings if h.owner == demand.key}
+    held = {h.placement: h for h in snapshot.room.held_by(demand.key)}
     found: list[Kept] = []
     for placement in set(current):
         base = by_place.get(_place(placement))
@@ -127,7 +128,7 @@ def stay(
         left = join(chosen, options, ledger, left)
     return Decision(
         placements=tuple(chosen),
-        verdicts=_verdicts(chosen, able, rejected, backoffs),
+        verdicts=Lazy(lambda: _verdicts(chosen, able, rejected, backoffs)),
         wanted=best.replicas,
         outcome=outcome(best.replicas, goal - left, best, limit),
     )

@@ -1,0 +1,1 @@
+"""How fast decisions are, on fleets and deployments made from a fixed seed."""

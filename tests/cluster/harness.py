@@ -57,11 +57,12 @@ def kubeconfig_of(cluster: LocalCluster, path: Path, user: Mapping[str, Any]) ->
 class OperatorProcess:
     """``python -m stowage operator run``, with its log."""
 
-    def __init__(self, kubeconfig: Path, log: Path, *arguments: str) -> None:
+    def __init__(self, kubeconfig: Path, log: Path, *arguments: str, **environment: str) -> None:
         self.log = log
         self.port = free_ports(1)[0]
         self._kubeconfig = kubeconfig
         self._arguments = arguments
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, ready: bool = True) -> None:
@@ -71,6 +72,7 @@ class OperatorProcess:
             "KUBECONFIG": str(self._kubeconfig),
             "PYTHONPATH": str(ROOT / "operator"),
             "PYTHONUNBUFFERED": "1",
+            **self._environment,
         }
         command = [sys.executable, "-m", "stowage", "operator", "run", "--health-port", str(self.port)]
         with self.log.open("ab") as log:
@@ -80,10 +82,14 @@ class OperatorProcess:
         if ready:
             eventually(self.answers)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 15.0) -> int:
-        """Sends the signal and returns the exit code."""
+    def send(self, number: signal.Signals) -> None:
+        """Sends the signal and waits for nothing."""
         assert self._process is not None
         self._process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 15.0) -> int:
+        """Sends the signal and returns the exit code."""
+        self.send(number)
         return self.wait(seconds)
 
     def wait(self, seconds: float = 15.0) -> int:

@@ -15,7 +15,7 @@ from devcluster.cluster import LocalCluster
 from devcluster.ports import free_ports
 from stowage.cluster import client as client_module
 from stowage.cluster.client import KubernetesCluster
-from stowage.cluster.errors import Conflict, Forbidden, Gone, Retry, Terminal
+from stowage.cluster.errors import Conflict, Forbidden, Gone, NotLeading, Retry, Terminal
 from stowage.cluster.ports import (
     DEPLOYMENTS,
     NAMESPACES,
@@ -395,6 +395,52 @@ def test_the_gate_is_asked_before_each_write_and_no_read(run: Any, local_cluster
         assert [each for each in log.writes() if each.name == "gated"] == []
 
     run(scenario)
+
+
+def test_a_write_that_waited_too_long_for_its_connection_sends_nothing(
+    run: Any, local_cluster: LocalCluster
+) -> None:
+    asked = []
+
+    def gate() -> None:
+        asked.append(1)
+        if len(asked) % 2 == 0:
+            raise NotLeading("the second time: the bytes would go now")
+
+    async def scenario(cluster: Cluster) -> None:
+        cluster.before_write = gate
+        log = AuditLog(local_cluster.audit_log)
+        log.mark()
+        for write in (
+            cluster.apply(CONFIG_MAPS, config_map("default", "late")),
+            cluster.create(CONFIG_MAPS, config_map("default", "late")),
+            cluster.delete(NODES, "late", uid="u"),
+        ):
+            with pytest.raises(NotLeading, match="the second time"):
+                await write
+        assert len(asked) == 6
+        assert await cluster.get(NAMESPACES, "default") is not None
+        assert [each for each in log.requests() if each.name == "late" or each.code == 400] == []
+
+    run(scenario)
+
+
+def test_writes_are_told_with_their_result(run: Any, namespace: str) -> None:
+    told: list[tuple[str, str, str]] = []
+
+    async def scenario(cluster: Any) -> None:
+        cluster.after_write = lambda *what: told.append(what)
+        await cluster.apply(CONFIG_MAPS, config_map(namespace, "a"))
+        with pytest.raises(Conflict):
+            await cluster.create(CONFIG_MAPS, config_map(namespace, "a"))
+        await cluster.delete(CONFIG_MAPS, "nothing", namespace, uid="u")
+
+    run(scenario)
+    assert told == [
+        ("apply", "configmaps", "ok"),
+        ("create", "configmaps", "409"),
+        ("delete", "configmaps", "404"),
+    ]
 
 
 def test_the_audit_log_shows_who_we_are(run: Any, local_cluster: LocalCluster, namespace: str) -> None:

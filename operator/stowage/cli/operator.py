@@ -9,6 +9,9 @@ from typing import Annotated
 
 import typer
 
+LOST_LEASE = 3
+"""The exit code of a process that was the leader and isn't any more."""
+
 app = typer.Typer(help="Run the operator.", no_args_is_help=True)
 
 
@@ -44,10 +47,24 @@ def run(
         LogFormat, typer.Option(help="Lines for people or JSON for machines.")
     ] = LogFormat.TEXT,
     log_level: Annotated[LogLevel, typer.Option(help="What is logged at the least.")] = LogLevel.INFO,
+    leader_elect: Annotated[
+        bool, typer.Option("--leader-elect", help="Decide only while this process holds the Lease.")
+    ] = False,
+    lease_name: Annotated[str, typer.Option(metavar="NAME", help="Name of the Lease.")] = "stowage-operator",
+    lease_namespace: Annotated[
+        str, typer.Option(metavar="NAME", help="Its namespace. Absent: the pod's own, else default.")
+    ] = "",
+    lease_duration: Annotated[
+        float, typer.Option(help="Seconds for which a Lease that is not renewed is left alone.")
+    ] = 15,
+    renew_deadline: Annotated[
+        float, typer.Option(help="Seconds after its last renewal in which a leader writes.")
+    ] = 10,
+    retry_period: Annotated[float, typer.Option(help="Seconds between renewals, and between tries.")] = 2,
 ) -> None:
     """Run until SIGTERM or Ctrl-C.
 
-    Exits with 0 when it is told to end, 1 where it can't go on.
+    Exits with 0 when it is told to end, 1 where it can't go on, 3 when it lost the Lease.
 
     Example:
 
@@ -55,15 +72,29 @@ def run(
     stowage operator run --context kind-demo --health-port 8081
     """
     from stowage.cluster.errors import ClusterError
-    from stowage.control.operator import Options, serve
+    from stowage.control.election import LostLeaseError
+    from stowage.control.lease import Timing
+    from stowage.control.operator import Election, Options, serve
     from stowage.observe.health import Health
+    from stowage.observe.identity import identity, own_namespace
     from stowage.observe.logs import configure_logs
 
     configure_logs(log_level.value.upper(), log_format.value)
-    options = Options(context=context, workers=workers, resync_seconds=resync)
+    election = None
+    if leader_elect:
+        try:
+            timing = Timing(lease_duration, renew_deadline, retry_period)
+        except ValueError as error:
+            typer.echo(f"stowage operator: {error}", err=True)
+            raise typer.Exit(1) from None
+        election = Election(lease_namespace or own_namespace(), lease_name, identity(), timing)
+    options = Options(context=context, workers=workers, resync_seconds=resync, election=election)
     try:
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(serve(options, Health(health_host, health_port)))
     except (ClusterError, OSError) as error:
         typer.echo(f"stowage operator: {error}", err=True)
         raise typer.Exit(1) from None
+    except LostLeaseError as error:
+        typer.echo(f"stowage operator: {error}; ending, since another process may lead", err=True)
+        raise typer.Exit(LOST_LEASE) from None

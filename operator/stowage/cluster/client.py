@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stowage.cluster.configuration import load_configuration
-from stowage.cluster.errors import Gone, Retry, Unauthorized, error_from_status
+from stowage.cluster.errors import ClusterError, Gone, Retry, Unauthorized, error_from_status
 from stowage.cluster.ports import FIELD_MANAGER, PAGE_SIZE, Body, Listing, ResourceType, WatchEvent
 from stowage.cluster.transport import REQUEST_TIMEOUT, Request, Transport
 
@@ -34,6 +34,10 @@ def _anything_goes() -> None:
     """The default write gate: always open."""
 
 
+def _nobody_counts(verb: str, resource: str, result: str) -> None:
+    """The default that is told of each write: verb, resource with subresource, ok or status or error."""
+
+
 class KubernetesCluster:
     """A Kubernetes API server, on one event loop. ``stowage.cluster.ports.Cluster`` documents the methods."""
 
@@ -42,10 +46,12 @@ class KubernetesCluster:
         transport: Transport,
         *,
         before_write: Callable[[], None] = _anything_goes,
+        after_write: Callable[[str, str, str], None] = _nobody_counts,
         read_delays: Sequence[float] = READ_DELAYS,
         inactivity: float = INACTIVITY,
     ) -> None:
         self.before_write = before_write
+        self.after_write = after_write
         self._transport = transport
         self._read_delays = read_delays
         self._inactivity = inactivity
@@ -58,6 +64,7 @@ class KubernetesCluster:
         *,
         kubeconfig: Path | None = None,
         before_write: Callable[[], None] = _anything_goes,
+        after_write: Callable[[str, str, str], None] = _nobody_counts,
         request_timeout: float = REQUEST_TIMEOUT,
         read_delays: Sequence[float] = READ_DELAYS,
         inactivity: float = INACTIVITY,
@@ -69,7 +76,13 @@ class KubernetesCluster:
         """
         transport = Transport(await load_configuration(context, kubeconfig), timeout=request_timeout)
         try:
-            yield cls(transport, before_write=before_write, read_delays=read_delays, inactivity=inactivity)
+            yield cls(
+                transport,
+                before_write=before_write,
+                after_write=after_write,
+                read_delays=read_delays,
+                inactivity=inactivity,
+            )
         finally:
             await transport.close()
 
@@ -161,7 +174,14 @@ class KubernetesCluster:
 
     async def _write(self, request: Request) -> Body:
         self.before_write()
-        return await self._transport.send(request)
+        verb, _, rest = request.title.partition(" ")
+        try:
+            stored = await self._transport.send(request, self.before_write)
+        except ClusterError as error:
+            self.after_write(verb, rest.partition(" ")[0], str(error.status or "error"))
+            raise
+        self.after_write(verb, rest.partition(" ")[0], "ok")
+        return stored
 
     async def _read(self, request: Request) -> Body:
         """Try a few times: a list that is read page by page would else start again for one lost packet."""

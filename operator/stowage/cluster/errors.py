@@ -3,7 +3,8 @@
 ClusterError
 ├── Retry              the same request may succeed later: 429, 5xx, timeouts, broken connections
 │   ├── Conflict       409: the object changed (resourceVersion), is another one (uid), or exists already
-│   └── Unauthorized   401: the credentials have expired; they are read anew within a minute
+│   ├── Unauthorized   401: the credentials have expired; they are read anew within a minute
+│   └── NotLeading     nothing was sent: this process doesn't hold the Lease, or not for sure any more
 ├── Terminal           the same request can't succeed: 400, 413, 422 and the other 4xx
 │   └── Forbidden      403: RBAC, a quota or an admission controller says no
 ├── Gone               404 or 410: the object, its namespace, or the watched resourceVersion is no more
@@ -49,6 +50,10 @@ class Conflict(Retry):
 
 class Unauthorized(Retry):
     """The server doesn't know us: the token or certificate has expired or was never good."""
+
+
+class NotLeading(Retry):
+    """The write was not begun, since another process may be the writer."""
 
 
 class Terminal(ClusterError):

@@ -107,7 +107,8 @@ class Cluster(Protocol):
     """A Kubernetes API server. Every method raises ``stowage.cluster.errors``, and nothing else."""
 
     before_write: Callable[[], None]
-    """Called right before each write; what it raises, the write raises. The Lease's deadline hangs here."""
+    """Called before each write, and again right before its bytes go; what it raises, the write raises. The
+    Lease's deadline hangs here."""
 
     async def get(self, resource: ResourceType, name: str, namespace: str = "") -> Body | None:
         """The object, or None where there is none."""

@@ -82,6 +82,10 @@ class Reflector(Generic[T]):
         self._items: dict[Key, T] = {}
         self._version = ""
         self._failures = 0
+        self._begun = self._done = self._wanted = 0
+        """Lists begun, the last of them that was completed, and which is waited for."""
+        self._listed = asyncio.Event()
+        self._watching: asyncio.Timeout | None = None
 
     @property
     def items(self) -> Mapping[Key, T]:
@@ -93,14 +97,32 @@ class Reflector(Generic[T]):
         while True:
             try:
                 await self._list()
-                await self._follow()
+                if self._done < self._wanted:
+                    continue
+                async with asyncio.timeout(None) as self._watching:
+                    await self._follow()
             except Exception as error:
+                if self._done < self._wanted and isinstance(error, TimeoutError):
+                    continue
                 self._report(error)
+            finally:
+                self._watching = None
             self._failures += 1
             await asyncio.sleep(full_jitter(self._failures, base=self._base, cap=self._cap, random=random))
 
+    async def refresh(self) -> None:
+        """Wait until everything has been listed by a list that begins from now on. The watch begins anew
+        from there: a list taken beside it could be older than what it tells."""
+        wanted = self._wanted = self._begun + 1
+        if self._watching is not None:
+            self._watching.reschedule(asyncio.get_running_loop().time())
+        while self._done < wanted:
+            self._listed.clear()
+            await self._listed.wait()
+
     async def _list(self) -> None:
         """Take the cluster's word for everything: what it doesn't list is not there."""
+        self._begun += 1
         listing = await self._cluster.list(
             self._resource, decode=self._decode, label_selector=self._labels, field_selector=self._fields
         )
@@ -111,6 +133,8 @@ class Reflector(Generic[T]):
         if self.synced.is_set():
             self.repairs += changes
         self.synced.set()
+        self._done = self._begun
+        self._listed.set()
 
     async def _follow(self) -> NoReturn:
         """Watch for ever; a watch ends after some minutes, or when it falls silent, which loses nothing."""

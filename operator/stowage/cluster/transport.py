@@ -6,8 +6,9 @@ The library does TLS, proxies, credentials and the connection pool; its generate
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,8 @@ class Transport:
     """Sends requests; close it."""
 
     def __init__(self, configuration: Configuration, *, timeout: float = REQUEST_TIMEOUT) -> None:
+        untyped: Any = configuration
+        untyped.client_session_kwargs = {"request_class": _GatedRequest}
         self._client: Any = ApiClient(configuration)  # its methods have no types
         self._client.user_agent = USER_AGENT
         self._timeout = timeout
@@ -53,12 +56,21 @@ class Transport:
         """Close all connections."""
         await self._client.close()
 
-    async def send(self, request: Request) -> Body:
-        """Send the request and return the answer's JSON."""
+    async def send(self, request: Request, gate: Callable[[], None] | None = None) -> Body:
+        """Send the request and return the answer's JSON.
+
+        Args:
+            gate: called when the connection stands, right before the bytes of the body go, and with them
+                those of the head. If it raises a ClusterError, this raises it, and nothing was sent.
+        """
         limits = aiohttp.ClientTimeout(total=self._timeout)
-        with _translated(request, self._timeout):
-            answer = await self._start(request, limits)
-            content = await answer.read()
+        token = _gate.set(gate)
+        try:
+            with _translated(request, self._timeout):
+                answer = await self._start(request, limits)
+                content = await answer.read()
+        finally:
+            _gate.reset(token)
         if answer.status >= 300:
             raise _refusal(answer, content, request)
         return _decode(content, request)
@@ -102,6 +114,38 @@ class Transport:
         )
 
 
+_gate: ContextVar[Callable[[], None] | None] = ContextVar("gate", default=None)
+
+
+class _GatedRequest(aiohttp.ClientRequest):
+    """Asks the gate right before anything is written: waiting for a connection can take long."""
+
+    async def write_bytes(self, writer: Any, conn: Any, content_length: int | None = None) -> None:
+        gate = _gate.get()
+        gated: Any = _GatedWriter(writer, gate) if gate else writer
+        await super().write_bytes(gated, conn, content_length)
+
+
+class _GatedWriter:
+    """A stream writer whose first bytes need the gate's leave. aiohttp holds the head back until then."""
+
+    def __init__(self, writer: Any, gate: Callable[[], None]) -> None:
+        self._writer = writer
+        self._gate = gate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+    async def write(self, *arguments: Any, **options: Any) -> None:
+        self._gate()
+        await self._writer.write(*arguments, **options)
+
+    async def write_eof(self, chunk: bytes = b"") -> None:
+        if chunk:
+            self._gate()
+        await self._writer.write_eof(chunk)
+
+
 @contextmanager
 def _translated(request: Request, seconds: float) -> Iterator[None]:
     """Make everything that a network does an error of ours."""
@@ -112,6 +156,8 @@ def _translated(request: Request, seconds: float) -> Iterator[None]:
     except ConfigException as error:
         raise Unauthorized(f"{request.title}: can't renew the credentials: {error}") from error
     except (aiohttp.ClientError, OSError) as error:
+        if isinstance(error.__cause__, ClusterError):
+            raise error.__cause__ from None
         raise Retry(f"{request.title}: {error or type(error).__name__}") from error
 
 

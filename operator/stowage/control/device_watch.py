@@ -40,6 +40,12 @@ class DeviceWatch:
                 for wait in waits:
                     wait.cancel()
 
+    async def refresh(self) -> None:
+        """Waits until all that this cluster has and that we may read has been listed anew."""
+        for one in self._watches:
+            if one.reflector.synced.is_set():
+                await one.reflector.refresh()
+
 
 class _Watch:
     def __init__(self, cluster: Cluster, resource: ports.ResourceType, project: Any, on_change: Any) -> None:

@@ -22,15 +22,20 @@ RESTART_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-async def watch(world: World, context: str | None, find_missed: Callable[[], Awaitable[None]]) -> NoReturn:
-    """Runs kopf until cancelled.
+async def watch(
+    world: World,
+    context: str | None,
+    find_missed: Callable[[], Awaitable[None]],
+    on_signal: Callable[[], object],
+) -> NoReturn:
+    """Runs kopf until cancelled; kopf would take the signals, so ``on_signal`` gets them back.
 
     One watch that fails for good, since a right was taken or a CRD is gone, ends all of kopf. That is
     said, and it starts again; ``find_missed`` then looks for what was deleted meanwhile.
     """
     while True:
         try:
-            await _run_kopf(registry_for(world, context), settings_for(world))
+            await _run_kopf(registry_for(world, context), settings_for(world), on_signal)
         except Exception as error:
             why = getattr(error, "message", None) or error
             _log.error("the watches ended: %s; they start again in %.0f s", why, RESTART_SECONDS)
@@ -38,23 +43,23 @@ async def watch(world: World, context: str | None, find_missed: Callable[[], Awa
         await find_missed()
 
 
-async def _run_kopf(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings) -> None:
+async def _run_kopf(
+    registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, on_signal: Callable[[], object]
+) -> None:
     """``kopf.operator``, but that the signals stay ours: kopf loses those that come while a watch fails.
 
     It waits for, and then cancels, every task that is made after this point.
     """
     others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(registry=registry, settings=settings, standalone=True, clusterwide=True)
-    cancel_on_signals()
+    take_signals(on_signal)
     await kopf.run_tasks(tasks, ignored=others)
 
 
-def cancel_on_signals() -> None:
-    """Lets SIGTERM and SIGINT cancel this task."""
-    task = asyncio.current_task()
-    assert task is not None
+def take_signals(on_signal: Callable[[], object]) -> None:
+    """Lets SIGTERM and SIGINT call this."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
 
 
 def registry_for(world: World, context: str | None) -> kopf.OperatorRegistry:

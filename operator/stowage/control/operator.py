@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,17 @@ from stowage.cluster.ports import Body, Cluster
 from stowage.cluster.reflector import Reflector
 from stowage.control import resync
 from stowage.control.device_watch import DeviceWatch
-from stowage.control.handlers import cancel_on_signals, watch
+from stowage.control.election import Elector, LostLeaseError
+from stowage.control.handlers import take_signals, watch
+from stowage.control.leading import Leading
+from stowage.control.lease import Timing
 from stowage.control.policy_status import report_policies
 from stowage.control.projections import BOUND_PODS, PodUse, project_pod
-from stowage.control.queue import WorkQueue, run_workers
+from stowage.control.queue import WorkQueue
 from stowage.control.reconcile import SECONDS, Reconciler, utc_now
 from stowage.control.triggers import Triggers, WorkKey, everyone, waiting
 from stowage.control.world import World
+from stowage.observe import metrics
 from stowage.observe.health import Health
 
 _log = logging.getLogger(__name__)
@@ -33,6 +38,18 @@ class Options:
     context: str | None = None
     workers: int = 8
     resync_seconds: float = resync.PERIOD_SECONDS
+    election: Election | None = None
+    """None: this process is the only one, and decides at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """Which Lease decides who decides."""
+
+    namespace: str
+    name: str
+    identity: str
+    timing: Timing
 
 
 def _namespace_labels(body: Body) -> dict[str, str] | None:
@@ -49,7 +66,8 @@ def _log_error(error: Exception) -> None:
 class Operator:
     """Wires caches, queue and workers together."""
 
-    def __init__(self, cluster: Cluster, options: Options) -> None:
+    def __init__(self, cluster: Cluster, options: Options, elector: Elector | None = None) -> None:
+        self.leading = Leading(elector)
         self.queue: WorkQueue[WorkKey] = WorkQueue()
         self._cluster = cluster
         self._options = options
@@ -88,12 +106,20 @@ class Operator:
             await asyncio.gather(self._pods.synced.wait(), self._namespaces.synced.wait())
             await self._devices.answered()
             self._triggers.world = self.world
-            self._begin()
             group.create_task(resync.repeat(self._cluster, self.world, self._options.resync_seconds))
-            group.create_task(run_workers(self.queue, self._handle, self._options.workers), name="workers")
+            self.leading.start(group, self.queue, self._handle, self._options.workers, self._prepare)
             health.ready = True
             await asyncio.sleep(0.01)  # lets the workers start: kopf ends what is made after it
-            await watch(self.world, self._options.context, self._find_missed)
+            await watch(self.world, self._options.context, self._find_missed, self.leading.stop)
+
+    async def _prepare(self) -> None:
+        """Before the first decision of a leader: a standby's watches may have been cut without a word, and
+        what the leader before it did last must count."""
+        if self._options.election is not None:
+            await resync.whole(self._cluster, self.world)
+            for reflector in (self._pods, self._namespaces, self._devices):
+                await reflector.refresh()
+        self._begin()
 
     async def _find_missed(self) -> None:
         await resync.once(self._cluster, self.world)
@@ -139,8 +165,44 @@ def _stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> No
 
 
 async def serve(options: Options, health: Health) -> None:
-    """Connects and runs until SIGTERM or SIGINT."""
-    cancel_on_signals()
+    """Connects and runs until SIGTERM or SIGINT.
+
+    Raises:
+        LostLeaseError: another process may be the leader now.
+    """
+    main = asyncio.current_task()
+    assert main is not None
+    take_signals(main.cancel)
     asyncio.get_running_loop().set_exception_handler(_stray_error)
-    async with health, KubernetesCluster.connect(options.context) as cluster:
-        await Operator(cluster, options).run(health)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(health)
+        cluster = await stack.enter_async_context(
+            KubernetesCluster.connect(options.context, after_write=metrics.wrote)
+        )
+        elector = await _elector(stack, options)
+        if elector is not None:
+            cluster.before_write = elector.check
+        operator = Operator(cluster, options, elector)
+        try:
+            await operator.run(health)
+        except BaseExceptionGroup as group:
+            lost = group.subgroup(LostLeaseError)
+            if lost is None:
+                raise
+            raise lost.exceptions[0] from None
+
+
+async def _elector(stack: AsyncExitStack, options: Options) -> Elector | None:
+    """The elector has connections of its own: a renewal must not wait behind anything."""
+    election = options.election
+    if election is None:
+        return None
+    cluster = await stack.enter_async_context(
+        KubernetesCluster.connect(
+            options.context,
+            after_write=metrics.wrote,
+            request_timeout=election.timing.renew_deadline / 2,
+            read_delays=(),
+        )
+    )
+    return Elector(cluster, election.namespace, election.name, election.identity, election.timing)

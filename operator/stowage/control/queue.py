@@ -173,8 +173,19 @@ class WorkQueue(Generic[K]):
             return
 
 
-async def run_workers(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None]], count: int) -> None:
-    """Run ``count`` workers until the queue is shut down or this is cancelled.
+async def _at_once() -> object:
+    """The default of what workers wait for: nothing."""
+    return None
+
+
+async def run_workers(
+    queue: WorkQueue[K],
+    handler: Callable[[K], Awaitable[None]],
+    count: int,
+    *,
+    after: Callable[[], Awaitable[object]] = _at_once,
+) -> None:
+    """Run ``count`` workers until the queue is shut down or this is cancelled; each awaits ``after`` first.
 
     What the handler raises decides what happens to the key, and never ends a worker: Retry runs it again
     after its backoff, Terminal after five minutes, Gone not at all, and anything else is our bug: logged
@@ -182,10 +193,15 @@ async def run_workers(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None
     """
     async with asyncio.TaskGroup() as group:
         for number in range(count):
-            group.create_task(_work(queue, handler), name=f"worker-{number}")
+            group.create_task(_work(queue, handler, after), name=f"worker-{number}")
 
 
-async def _work(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None]]) -> None:
+async def _work(
+    queue: WorkQueue[K],
+    handler: Callable[[K], Awaitable[None]],
+    after: Callable[[], Awaitable[object]],
+) -> None:
+    await after()
     while True:
         try:
             key = await queue.get()

@@ -10,6 +10,7 @@ from stowage.cluster.errors import ClusterError, Gone
 from stowage.cluster.ports import Cluster
 from stowage.control.store import AnyStore
 from stowage.control.world import World
+from stowage.observe import metrics
 
 PERIOD_SECONDS = 300.0
 FIRST_SECONDS = 10.0
@@ -45,20 +46,32 @@ async def repeat(cluster: Cluster, world: World, period: float = PERIOD_SECONDS)
         await asyncio.sleep(period)
 
 
-async def once(cluster: Cluster, world: World) -> None:
-    """Lists everything again."""
+async def once(cluster: Cluster, world: World) -> bool:
+    """Lists everything again; whether all of it could be listed."""
+    complete = True
     for store in world.stores:
         before = store.repairs
         try:
             await _list(cluster, store, first=False)
         except ClusterError as error:
+            complete = False
             _log.warning("resync: %s", error)
         if store.repairs != before:
+            metrics.repaired(store.resource.qualified, store.repairs - before)
             _log.warning(
                 "resync: %d %s differed from what the watch had told",
                 store.repairs - before,
                 store.resource.qualified,
             )
+    return complete
+
+
+async def whole(cluster: Cluster, world: World) -> None:
+    """Lists everything again, until all of it could be listed."""
+    while True:
+        if await once(cluster, world):
+            return
+        await asyncio.sleep(FIRST_RETRY_SECONDS)
 
 
 async def _list(cluster: Cluster, store: AnyStore, *, first: bool) -> None:

@@ -13,7 +13,7 @@ from stowage.api.parse import parse
 from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.quantity import GIB
 from stowage.catalog import load_catalog
-from stowage.placement.pools import discover
+from stowage.placement.discovery import discover
 from stowage.placement.snapshot import Demand, Node, Snapshot, Taint
 
 SEED = 20260

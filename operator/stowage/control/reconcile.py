@@ -84,8 +84,8 @@ class Reconciler:
         """Our Deployments for this object, by name."""
         return tuple(
             Serving(name, child.placement, child.replicas, child.ready)
-            for (space, name), child in sorted(self.world.deployments.items.items())
-            if space == key[0] and child.owner_uid == uid and child.placement is not None
+            for (space, name), child in self.world.holdings.owned_by(uid)
+            if space == key[0] and child.placement is not None
         )
 
     async def _place(self, workload: InferenceDeployment, situation: Situation) -> Situation:
@@ -139,10 +139,7 @@ class Reconciler:
     def _reserve(self, workload: InferenceDeployment, chosen: Chosen) -> Callable[[], None]:
         """Holds the room of a decision until the Deployment itself counts."""
         namespace, name = workload.metadata.namespace, deployment_name(workload, chosen.as_placed)
-        held = next(
-            (h for h in self.world.snapshot().holdings if h.owner == workload.key and h.deployment == name),
-            None,
-        )
+        held = self.world.snapshot().held.get((workload.key, name))
         bound = held.bound if held is not None else ()
         requests = chosen.candidate.requests
         holding = Holding(workload.key, name, chosen.as_placed, requests, chosen.replicas, bound)

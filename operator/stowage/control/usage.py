@@ -19,6 +19,12 @@ class Usage:
     def __init__(self) -> None:
         self._by_node: dict[str, dict[str, int]] = {}
         self._bound: dict[Group, dict[Key, str]] = {}
+        self._changed: set[str] = set()
+
+    def changes(self) -> dict[str, Amounts]:
+        """The sums of nodes on which something changed since the last call; empty where no pod is left."""
+        changed, self._changed = self._changed, set()
+        return {name: dict(self._by_node.get(name, {})) for name in changed}
 
     @property
     def by_node(self) -> Mapping[str, Amounts]:
@@ -37,6 +43,7 @@ class Usage:
             self._count(key, new, 1)
 
     def _count(self, key: Key, pod: PodUse, sign: int) -> None:
+        self._changed.add(pod.node)
         total = self._by_node.setdefault(pod.node, {})
         for name, amount in pod.requests.items():
             total[name] = total.get(name, 0) + sign * amount

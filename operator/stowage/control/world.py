@@ -14,14 +14,15 @@ from stowage.api.placement_policy import PlacementPolicy
 from stowage.catalog import Catalog
 from stowage.cluster import ports
 from stowage.cluster.reflector import Key
+from stowage.control.holdings import Holdings
 from stowage.control.parsed import Parsed, Parser
 from stowage.control.projections import Child, PodUse, project_child, project_node
 from stowage.control.store import AnyStore, Store
 from stowage.control.usage import Usage
 from stowage.placement.discovery import Discoverer, Discovery
 from stowage.placement.dynamic import DeviceClass, Devices, DeviceSlice
-from stowage.placement.snapshot import Holding, Node, Snapshot
-from stowage.render.names import OWNER_LABEL, SELECTOR, placement_hash
+from stowage.placement.snapshot import Holding, Node, Pool, Snapshot
+from stowage.render.names import SELECTOR
 
 Changed = Callable[[str, Key], None]
 """Told the plural and the key of what changed."""
@@ -33,7 +34,7 @@ class _Derived:
 
     discovery: Discovery | None = None
     runtimes: tuple[InferenceRuntime, ...] | None = None
-    holdings: tuple[Holding, ...] | None = None
+    snapshot: Snapshot | None = None
 
 
 @dataclass
@@ -60,8 +61,7 @@ class World:
     usage: Usage = field(default_factory=Usage)
     slices: dict[Key, DeviceSlice] = field(default_factory=dict)
     device_classes: dict[Key, DeviceClass] = field(default_factory=dict)
-    in_flight: dict[tuple[str, str], Holding] = field(default_factory=dict)
-    """Decisions that are being written, by namespace and Deployment."""
+    holdings: Holdings = field(init=False)
     _derived: _Derived = field(default_factory=_Derived)
     _discoverer: Discoverer = field(default_factory=Discoverer)
 
@@ -72,7 +72,8 @@ class World:
         self.runtimes = self._ours(ports.INFERENCE_RUNTIMES)
         self.declared_pools = self._ours(ports.ACCELERATOR_POOLS)
         self.nodes = Store(ports.NODES, project_node, self._notify(ports.NODES))
-        self.deployments = self._children(ports.DEPLOYMENTS)
+        self.deployments = Store(ports.DEPLOYMENTS, project_child, self._deployment_changed, SELECTOR)
+        self.holdings = Holdings(self.deployments.items, self.usage)
         self.services = self._children(ports.SERVICES)
         self.budgets = self._children(ports.POD_DISRUPTION_BUDGETS)
 
@@ -82,6 +83,10 @@ class World:
 
     def _children(self, resource: ports.ResourceType) -> Store[Child]:
         return Store(resource, project_child, self._notify(resource), SELECTOR)
+
+    def _deployment_changed(self, key: Key, old: Child | None, new: Child | None) -> None:
+        self.holdings.deployment_changed(key, old, new)
+        self.changed(ports.DEPLOYMENTS.plural, key)
 
     def _notify(self, resource: ports.ResourceType) -> Callable[[Key, object, object], None]:
         def on_change(key: Key, old: object, new: object) -> None:  # noqa: ARG001 - a level, not an edge
@@ -95,8 +100,6 @@ class World:
             self._derived.discovery = None
         if resource == ports.INFERENCE_RUNTIMES:
             self._derived.runtimes = None
-        if resource == ports.DEPLOYMENTS:
-            self._derived.holdings = None
 
     @property
     def stores(self) -> tuple[AnyStore, ...]:
@@ -116,8 +119,9 @@ class World:
     def pod_changed(self, key: Key, old: PodUse | None, new: PodUse | None) -> None:
         """Takes in that a pod came, went, or was bound."""
         self.usage.change(key, old, new)
-        if (old and old.owner) or (new and new.owner):
-            self._derived.holdings = None
+        for pod in (old, new):
+            if pod is not None and pod.owner:
+                self.holdings.pods_changed((key[0], pod.owner, pod.placement))
         self.changed(ports.PODS.plural, key)
 
     def namespace_changed(self, key: Key, old: object, new: dict[str, str] | None) -> None:  # noqa: ARG002
@@ -142,13 +146,11 @@ class World:
 
     def reserve(self, namespace: str, holding: Holding) -> None:
         """Holds room for a decision that is being written."""
-        self.in_flight[namespace, holding.deployment] = holding
-        self._derived.holdings = None
+        self.holdings.reserve((namespace, holding.deployment), holding)
 
     def release(self, namespace: str, deployment: str) -> None:
         """The decision was written, or failed; from now on the Deployment itself counts."""
-        if self.in_flight.pop((namespace, deployment), None) is not None:
-            self._derived.holdings = None
+        self.holdings.release((namespace, deployment))
 
     @property
     def discovery(self) -> Discovery:
@@ -163,35 +165,24 @@ class World:
         return self._derived.discovery
 
     def snapshot(self) -> Snapshot:
-        """The picture that a decision sees."""
+        """The picture that a decision sees: the last one, changed where the world has."""
         if self._derived.runtimes is None:
             runtimes = {**self.catalog.runtimes, **_values(self.runtimes)}
             self._derived.runtimes = tuple(runtimes[name] for name in sorted(runtimes))
-        if self._derived.holdings is None:
-            self._derived.holdings = self._holdings()
-        return Snapshot(
-            pools=self.discovery.pools,
-            runtimes=self._derived.runtimes,
-            used=self.usage.by_node,
-            holdings=self._derived.holdings,
-        )
+        used, held = self.usage.changes(), self.holdings.changes()
+        pools, servers, seen = self.discovery.pools, self._derived.runtimes, self._derived.snapshot
+        if seen is None or seen.runtimes is not servers or not _same(seen.pools, pools):
+            everything = {name: dict(amounts) for name, amounts in self.usage.by_node.items()}
+            seen = Snapshot(pools, servers, everything, self.holdings.every())
+        elif used or held:
+            seen = seen.evolve(used, held)
+        self._derived.snapshot = seen
+        return seen
 
-    def _holdings(self) -> tuple[Holding, ...]:
-        found = {
-            (namespace, name): holding
-            for (namespace, name), child in self.deployments.items.items()
-            if (holding := self._holding(namespace, name, child)) is not None
-        }
-        found.update(self.in_flight)
-        return tuple(found[key] for key in sorted(found))
 
-    def _holding(self, namespace: str, name: str, child: Child) -> Holding | None:
-        if child.placement is None or child.requests is None:
-            return None
-        owner = (child.body["metadata"].get("labels") or {}).get(OWNER_LABEL, "")
-        requests = {k: v for k, v in child.requests.items() if k != "pods"}
-        bound = self.usage.bound((namespace, owner, placement_hash(child.placement)))
-        return Holding((namespace, owner), name, child.placement, requests, child.replicas, bound)
+def _same(one: tuple[Pool, ...], other: tuple[Pool, ...]) -> bool:
+    """Whether the pools are the very same: discovery keeps those of which no node changed."""
+    return one is other or (len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True)))
 
 
 def _set(items: dict[Key, ports.T], key: Key, new: ports.T | None) -> None:

@@ -291,14 +291,6 @@ SUITS: tuple[Check, ...] = (
     budget,
 )
 
-OF_RUNTIME: tuple[Check, ...] = (protocol,)
-OF_ARTEFACT: tuple[Check, ...] = (artefact_format, uri_scheme)
-OF_SUPPORT: tuple[Check, ...] = (accelerator, architecture)
-OF_HARDWARE: tuple[Check, ...] = (hardware_binding, native_precision)
-OF_POOL: tuple[Check, ...] = (topology, requestable, known_memory)
-OF_ALL: tuple[Check, ...] = (runtime_precision, dialect)
-"""``RUNS`` by what the answer depends on beside the demand, so that each is asked once for each of: the
-runtime; variant and runtime; runtime and pool (no demand); variant and pool; pool (no demand); all three."""
 UNMEASURED: tuple[Check, ...] = (tier, shared_device, quality)
 """Of ``SUITS`` those that need no measuring."""
 

@@ -9,11 +9,20 @@ from stowage.placement.checks import Check
 from stowage.placement.groups import PoolGroup, Shape
 from stowage.placement.snapshot import Demand, Snapshot
 
+OF_RUNTIME: tuple[Check, ...] = (checks.protocol,)
+OF_ARTEFACT: tuple[Check, ...] = (checks.artefact_format, checks.uri_scheme)
+OF_SUPPORT: tuple[Check, ...] = (checks.accelerator, checks.architecture)
+OF_HARDWARE: tuple[Check, ...] = (checks.hardware_binding, checks.native_precision)
+OF_POOL: tuple[Check, ...] = (checks.topology, checks.requestable, checks.known_memory)
+OF_ALL: tuple[Check, ...] = (checks.runtime_precision, checks.dialect)
+"""``RUNS`` by what the answer depends on beside the demand, so that each is asked once for each of: the
+runtime; variant and runtime; runtime and pool (no demand); variant and pool; pool (no demand); all three."""
+
 
 class Faults:
     """How many checks of ``RUNS`` fail, by group of pools, runtime and variant.
 
-    The sum over the parts of ``RUNS`` (see ``checks``), of which most are asked of few things: what a
+    The sum over the parts of ``RUNS``, of which most are asked of few things: what a
     runtime loads doesn't depend on the pool, and what a runtime supports on a pool on no demand.
     """
 
@@ -42,7 +51,7 @@ class Faults:
             for variant, faults in enumerate(artefacts):
                 if not (faults or hardware[variant]):
                     one = self.probe(group, runtime, variant)
-                    if not _count(one, checks.OF_ALL):
+                    if not _count(one, OF_ALL):
                         found.append(one)
         return found
 
@@ -54,7 +63,7 @@ class Faults:
             both = pool + self._supports(group.shape, self._runtimes[runtime])[1]
             for variant, faults in enumerate(artefacts):
                 one = self.probe(group, runtime, variant)
-                count = both + faults + hardware[variant] + _count(one, checks.OF_ALL)
+                count = both + faults + hardware[variant] + _count(one, OF_ALL)
                 if count:
                     found.append((count, one))
         return found
@@ -64,8 +73,8 @@ class Faults:
         probes = [
             Candidate(self._demand, v, runtime, None, group.sample, group.tier, 0) for v in self._variants
         ]
-        spoken = _count(probes[0], checks.OF_RUNTIME)
-        return [spoken + _count(p, checks.OF_ARTEFACT) for p in probes]
+        spoken = _count(probes[0], OF_RUNTIME)
+        return [spoken + _count(p, OF_ARTEFACT) for p in probes]
 
     def _of_hardware(self, group: PoolGroup) -> list[int]:
         """By variant: faults of the variant on the pool's hardware, whatever the runtime."""
@@ -75,7 +84,7 @@ class Faults:
             probes = (
                 Candidate(self._demand, v, server, None, group.sample, group.tier, 0) for v in self._variants
             )
-            known = self._hardware[id(group)] = [_count(p, checks.OF_HARDWARE) for p in probes]
+            known = self._hardware[id(group)] = [_count(p, OF_HARDWARE) for p in probes]
         return known
 
     def _supports(self, shape: Shape, runtime: InferenceRuntime) -> tuple[Support | None, int]:
@@ -84,14 +93,14 @@ class Faults:
         if known is None:
             support = supports_for(runtime, shape.sample)
             one = Candidate(self._demand, self._variants[0], runtime, support, shape.sample, None, 0)
-            known = shape.supports[runtime.name] = support, _count(one, checks.OF_SUPPORT)
+            known = shape.supports[runtime.name] = support, _count(one, OF_SUPPORT)
         return known
 
     def _of_pool(self, shape: Shape) -> int:
         """Faults of the pool itself: kept with the shape."""
         if shape.faults is None:
             one = Candidate(self._demand, self._variants[0], self._runtimes[0], None, shape.sample, None, 0)
-            shape.faults = _count(one, checks.OF_POOL)
+            shape.faults = _count(one, OF_POOL)
         return shape.faults
 
 

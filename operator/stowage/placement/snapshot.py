@@ -198,6 +198,11 @@ class Snapshot:
 
         return RoomIndex.build(self.pools, self.used, self.holdings)
 
+    @cached_property
+    def held(self) -> dict[HoldingKey, Holding]:
+        """The holdings by owner and Deployment."""
+        return {h.key: h for h in self.holdings}
+
     def evolve(
         self,
         used: Mapping[str, Amounts] = NONE_USED,
@@ -210,14 +215,14 @@ class Snapshot:
             holdings: by changed holding, the new one; None where it is gone.
         """
         everything = {**self.used, **used} if used else self.used
-        held = self.holdings
-        if holdings:
-            by_key = {h.key: h for h in held}
-            by_key.update((k, h) for k, h in holdings.items() if h is not None)
-            for key in (k for k, h in holdings.items() if h is None):
-                by_key.pop(key, None)
-            held = tuple(by_key.values())
-        after = Snapshot(self.pools, self.runtimes, everything, held)
+        held = dict(self.held) if holdings else self.held
+        for key, new in holdings.items():
+            if new is None:
+                held.pop(key, None)
+            else:
+                held[key] = new
+        after = Snapshot(self.pools, self.runtimes, everything, tuple(held.values()))
+        after.__dict__["held"] = held
         known = self.__dict__
         if "grouping" in known:
             after.__dict__["grouping"] = known["grouping"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from sys import intern
 from typing import Any
 
+from stowage.api.quantity import parse_bytes
 from stowage.cluster.ports import Body
 from stowage.placement.dynamic import Attributes, DeviceClass, DeviceCount, DeviceSlice
 
@@ -25,7 +26,7 @@ def project_slice(body: Body) -> DeviceSlice:
     driver, pool = intern(spec["driver"]), spec.get("pool") or {}
     kinds = Counter(
         (_attributes(driver, device.get("attributes") or {}), _tainted(device))
-        for device in spec.get("devices") or ()
+        for device in _undivided(spec.get("devices") or ())
     )
     return DeviceSlice(
         node=intern(spec.get("nodeName") or ""),
@@ -36,6 +37,29 @@ def project_slice(body: Body) -> DeviceSlice:
             DeviceCount(count, attributes, tainted) for (attributes, tainted), count in sorted(kinds.items())
         ),
     )
+
+
+def _undivided(devices: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Devices, each piece of hardware once: a partitionable device and its partitions are published side by
+    side and draw on the same counters, so only one or the others can be had. Those that draw most count.
+
+    Source: KEP-4815, partitionable devices (``consumesCounters``).
+    """
+    most: dict[str, int] = {}
+    for device in devices:
+        for name, amount in _draws(device).items():
+            most[name] = max(amount, most.get(name, 0))
+    for device in devices:
+        if all(amount == most[name] for name, amount in _draws(device).items()):
+            yield device
+
+
+def _draws(device: Mapping[str, Any]) -> dict[str, int]:
+    """How much the device takes of each set of counters: a sum over counters, good for comparing alone."""
+    return {
+        each["counterSet"]: sum(parse_bytes(c["value"]) for c in (each.get("counters") or {}).values())
+        for each in device.get("consumesCounters") or ()
+    }
 
 
 def _attributes(driver: str, attributes: Mapping[str, Any]) -> Attributes:

@@ -44,6 +44,27 @@ def test_like_devices_are_counted_together() -> None:
     assert project_slice(body) == DeviceSlice("n1", DRIVER, "n1", 3, expected)
 
 
+def draws(gpu: int, memory: str, multiprocessors: str) -> dict[str, Any]:
+    counters = {"memory": {"value": memory}, "multiprocessors": {"value": multiprocessors}}
+    return {"consumesCounters": [{"counterSet": f"gpu-{gpu}", "counters": counters}]}
+
+
+def test_a_device_and_its_partitions_are_counted_once() -> None:
+    """Both are published, and whoever takes one can't have the others."""
+    devices = [device("alone")]
+    for gpu in range(2):
+        devices.append(device(f"gpu-{gpu}", **draws(gpu, "80Gi", "132")))
+        devices += [device(f"mig-{gpu}-{i}", kind="mig", **draws(gpu, "9984Mi", "16")) for i in range(7)]
+    # A card that is divided for good has partitions alone: of these, the largest.
+    devices += [device(f"mig-2-{i}", kind="mig", **draws(2, "40Gi", "60")) for i in range(2)]
+    devices += [device(f"small-2-{i}", kind="small", **draws(2, "9984Mi", "16")) for i in range(7)]
+    spec = {"driver": DRIVER, "nodeName": "n1", "pool": {"name": "n1"}, "devices": devices}
+    assert project_slice({"spec": spec}).devices == (
+        DeviceCount(3, ((f"{DRIVER}/type", "gpu"),)),
+        DeviceCount(2, ((f"{DRIVER}/type", "mig"),)),
+    )
+
+
 def test_a_slice_of_no_single_node_and_without_devices() -> None:
     spec = {"driver": "net.example.com", "allNodes": True, "pool": {"name": "p"}}
     assert project_slice({"spec": spec}) == DeviceSlice("", "net.example.com", "p", 0, ())

@@ -113,7 +113,7 @@ def test_a_candidate_is_refused_for_what_its_hardware_is(fleet: str, deployment:
 
 
 def test_every_device_is_in_a_pool_or_reported() -> None:
-    """No node is lost in silence, but for those whose device plugin publishes nothing."""
+    """No node is lost in silence."""
     for fleet in FLEETS:
         nodes = yaml.safe_load((HERE / fleet / "nodes.yaml").read_text(encoding="utf-8"))["items"]
         found = json.loads((HERE / fleet / "pools.json").read_text(encoding="utf-8"))

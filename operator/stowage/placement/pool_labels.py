@@ -15,9 +15,12 @@ POOL_LABELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("eks.amazonaws.com/nodegroup", (INSTANCE_TYPE,)),
     ("kubernetes.azure.com/agentpool", ()),
     ("agentpool", ()),
+    ("doks.digitalocean.com/node-pool", ()),
+    ("compute.coreweave.com/node-pool", ()),
 )
 """The label that names a pool, and the labels that part it where a provider's pool may mix shapes.
-A GKE or AKS pool has one machine type by construction; a Karpenter NodePool may have many."""
+A pool of GKE, AKS, DigitalOcean or CoreWeave has one machine type by construction; a Karpenter NodePool may
+have many."""
 
 CAPACITY_LABELS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("karpenter.sh/capacity-type", {"spot": "spot", "on-demand": "on-demand", "reserved": "reserved"}),

@@ -74,13 +74,19 @@ def _surplus(surplus: Surplus) -> str:
 
 
 def _absent(node: Node, absent: Absent) -> str:
-    what = f"{' or '.join(absent.resources)}; see that its device plugin runs there"
+    what = f"{_published_as(absent.resources)}; see that its device plugin runs there"
     if absent.classes:
         return f"its labels say {' or '.join(absent.classes)}, but it publishes no {what}"
     if absent.label:
         label = f"{absent.label}={node.labels[absent.label]}"
         return f"its label {label} says that it has an accelerator, but it publishes no {what}"
     return f"publishes 0 {what}"
+
+
+def _published_as(resources: Iterable[str]) -> str:
+    """Names of resources; of patterns, which tell nobody anything, the domain."""
+    names = (f"device of {domain_of(r)[1:]}".replace("\\", "") if r.startswith("^") else r for r in resources)
+    return " or ".join(dict.fromkeys(names))
 
 
 def _telling(node: Node, classes: Iterable[AcceleratorClass]) -> str:

@@ -20,6 +20,7 @@ CATALOG = load_catalog()
 CLASSES = sorted(CATALOG.classes)
 RUNTIMES = sorted(CATALOG.runtimes)
 GPU, GKE = "nvidia.com/gpu", "cloud.google.com/gke-"
+ARM64 = {"nvidia-t4g", "nvidia-gh200", "nvidia-gh200-144gb", "nvidia-gb200", "nvidia-gb300"}
 NVIDIA = [name for name in CLASSES if name.startswith("nvidia-")]
 
 
@@ -129,13 +130,17 @@ def test_nvidia_devices_say_when_they_are_shared(name: str) -> None:
         expected.insert(len(expected) - 1, gke)
     assert [(s.strategy_label, s.replicas_label) for s in spec.sharing] == expected
     assert all(s.exclusive_values == ["none"] for s in spec.sharing)
-    assert spec.taints == ([] if "jetson" in name else ["nvidia.com/gpu"])
+    assert spec.taints == (
+        [] if "jetson" in name else [GPU, *(["kubernetes.io/arch"] if name in ARM64 else [])]
+    )
 
 
 def test_taints_are_those_of_the_device_alone() -> None:
     taints = {taint for entry in CATALOG.classes.values() for taint in entry.spec.taints}
     assert taints == {
         "nvidia.com/gpu",
+        # GKE puts it on its arm64 nodes; which image runs there, the affinity says.
+        "kubernetes.io/arch",
         "google.com/tpu",
         "aws.amazon.com/neuron",
         "habana.ai/gaudi",

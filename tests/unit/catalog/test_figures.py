@@ -82,7 +82,7 @@ def test_a_device_is_published_under_a_name_of_its_vendor(name: str) -> None:
 @pytest.mark.parametrize("name", CPUS)
 def test_a_cpu_is_a_core_with_derived_figures(name: str) -> None:
     spec = CATALOG.classes[name].spec
-    assert (spec.resource_name, spec.memory, spec.taints) == ("cpu", None, [])
+    assert (spec.resource_name, spec.memory) == ("cpu", None)
     assert {"fp32", "int8"} <= {precision.name for precision in spec.precisions}
     assert spec.provenance is not None
     assert spec.provenance.performance == "Memory"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from random import random
@@ -69,6 +70,8 @@ class Reflector(Generic[T]):
         """
         self.synced = asyncio.Event()
         """Set once everything has been listed; from then on ``items`` can be trusted."""
+        self.contact = time.monotonic()
+        """When the API server last answered a list or a watch, in seconds of ``time.monotonic``."""
         self.repairs = 0
         """How many objects a later list found different from what the watch had told."""
         self._cluster = cluster
@@ -133,6 +136,7 @@ class Reflector(Generic[T]):
         if self.synced.is_set():
             self.repairs += changes
         self.synced.set()
+        self.contact = time.monotonic()
         self._done = self._begun
         self._listed.set()
 
@@ -145,6 +149,7 @@ class Reflector(Generic[T]):
                 async for event in watch:
                     events += 1
                     self._take(event)
+            self.contact = time.monotonic()
             if not events and clock() - started < _SHORT:
                 # Going on at once would be a busy loop.
                 raise Retry(f"watch {self._resource.qualified}: it ended at once")
@@ -159,6 +164,7 @@ class Reflector(Generic[T]):
 
     def _take(self, event: WatchEvent) -> None:
         self._failures = 0
+        self.contact = time.monotonic()
         self._version = event.resource_version or self._version
         if event.type == "DELETED":
             self._change(self._key(event.body), None)

@@ -12,6 +12,7 @@ from stowage.cluster.ports import Cluster
 from stowage.cluster.reflector import Reflector
 from stowage.control.devices import project_device_class, project_slice
 from stowage.control.world import World
+from stowage.observe import metrics
 
 BACKOFF = (0.8, 60.0)
 _log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class DeviceWatch:
 class _Watch:
     def __init__(self, cluster: Cluster, resource: ports.ResourceType, project: Any, on_change: Any) -> None:
         self.refused = asyncio.Event()
+        self._resource = resource
         self.reflector: Reflector[Any] = Reflector(
             cluster,
             resource,
@@ -68,4 +70,5 @@ class _Watch:
                 _log.warning("devices that only DRA publishes are not seen: %s", error)
             self.refused.set()
         else:
+            metrics.watch_restarted(self._resource.qualified)
             _log.warning("watch: %s", error)

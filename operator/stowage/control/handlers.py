@@ -17,6 +17,7 @@ import kopf
 from stowage.cluster.configuration import load_configuration
 from stowage.control.store import AnyStore
 from stowage.control.world import World
+from stowage.observe import metrics
 
 RESTART_SECONDS = 5.0
 _log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ async def watch(
             await _run_kopf(registry_for(world, context), settings_for(world), on_signal)
         except Exception as error:
             why = getattr(error, "message", None) or error
+            metrics.watch_restarted("all")
             _log.error("the watches ended: %s; they start again in %.0f s", why, RESTART_SECONDS)
         await asyncio.sleep(RESTART_SECONDS)
         await find_missed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -24,9 +25,11 @@ from stowage.control.projections import BOUND_PODS, PodUse, project_pod
 from stowage.control.queue import WorkQueue
 from stowage.control.reconcile import SECONDS, Reconciler, utc_now
 from stowage.control.triggers import Triggers, WorkKey, everyone, waiting
+from stowage.control.watchdog import Watchdog
 from stowage.control.world import World
 from stowage.observe import metrics
 from stowage.observe.health import Health
+from stowage.observe.workqueue import WorkQueueMetrics
 
 _log = logging.getLogger(__name__)
 
@@ -59,8 +62,14 @@ def _namespace_labels(body: Body) -> dict[str, str] | None:
     return dict(body["metadata"].get("labels") or {})
 
 
-def _log_error(error: Exception) -> None:
-    _log.warning("watch: %s", error)
+def _report(resource: ports.ResourceType) -> Callable[[Exception], None]:
+    """Logs and counts what a watch failed of."""
+
+    def report(error: Exception) -> None:
+        metrics.watch_restarted(resource.qualified)
+        _log.warning("watch: %s", error)
+
+    return report
 
 
 class Operator:
@@ -68,7 +77,8 @@ class Operator:
 
     def __init__(self, cluster: Cluster, options: Options, elector: Elector | None = None) -> None:
         self.leading = Leading(elector)
-        self.queue: WorkQueue[WorkKey] = WorkQueue()
+        self.queue: WorkQueue[WorkKey] = WorkQueue(metrics=WorkQueueMetrics())
+        self._elector = elector
         self._cluster = cluster
         self._options = options
         self._triggers = Triggers(self.queue.add_after)
@@ -80,7 +90,7 @@ class Operator:
             ports.PODS,
             project=project_pod,
             on_change=self.world.pod_changed,
-            on_error=_log_error,
+            on_error=_report(ports.PODS),
             field_selector=BOUND_PODS,
         )
         self._namespaces: Reflector[dict[str, str]] = Reflector(
@@ -88,7 +98,7 @@ class Operator:
             ports.NAMESPACES,
             project=_namespace_labels,
             on_change=self.world.namespace_changed,
-            on_error=_log_error,
+            on_error=_report(ports.NAMESPACES),
         )
         self._devices = DeviceWatch(cluster, self.world)
 
@@ -98,7 +108,14 @@ class Operator:
     async def run(self, health: Health) -> None:
         """Runs until cancelled. Nothing is decided before everything has been listed once, so that no
         device is given away that is taken."""
+        period = self._options.resync_seconds
+        watchdog = Watchdog(health, self.world, self.queue, period)
+        watchdog.watch("pods", self._pods)
+        watchdog.watch("namespaces", self._namespaces)
+        if self._elector is not None:
+            watchdog.elect(self._elector)
         async with asyncio.TaskGroup() as group:
+            group.create_task(watchdog.run(), name="watchdog")
             group.create_task(self._pods.run(), name="pods")
             group.create_task(self._namespaces.run(), name="namespaces")
             group.create_task(self._devices.run(), name="devices")
@@ -106,7 +123,7 @@ class Operator:
             await asyncio.gather(self._pods.synced.wait(), self._namespaces.synced.wait())
             await self._devices.answered()
             self._triggers.world = self.world
-            group.create_task(resync.repeat(self._cluster, self.world, self._options.resync_seconds))
+            group.create_task(resync.repeat(self._cluster, self.world, period, watchdog.resynced))
             self.leading.start(group, self.queue, self._handle, self._options.workers, self._prepare)
             health.ready = True
             await asyncio.sleep(0.01)  # lets the workers start: kopf ends what is made after it

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 from stowage.cluster.backoff import full_jitter
 from stowage.cluster.errors import Conflict, Gone, Retry, Terminal
+from stowage.observe.workqueue import WorkQueueMetrics
 
 K = TypeVar("K", bound=Hashable)
 
@@ -46,6 +47,7 @@ class WorkQueue(Generic[K]):
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = _random,
         idle_within: float = 1.0,
+        metrics: WorkQueueMetrics | None = None,
     ) -> None:
         """An empty queue.
 
@@ -53,12 +55,14 @@ class WorkQueue(Generic[K]):
             clock: seconds, never going back. One that doesn't move by itself needs ``poll`` after a move.
             random: gives numbers in [0, 1), for the jitter.
             idle_within: how near a delayed key must be, in seconds, for the queue not to be ``idle``.
+            metrics: told of what happens.
         """
+        self._metrics = metrics or WorkQueueMetrics("unnamed")
         self._clock = clock
         self._random = random
         self._idle_within = idle_within
-        self._waiting: dict[K, None] = {}  # a set that keeps the order
-        self._running: set[K] = set()
+        self._waiting: dict[K, float] = {}  # since when, in the order of arrival
+        self._running: dict[K, float] = {}  # since when
         self._again: set[K] = set()  # added while running
         self._due: dict[K, float] = {}
         self._timers: list[tuple[float, int, K]] = []  # a heap; stale where it disagrees with _due
@@ -84,10 +88,13 @@ class WorkQueue(Generic[K]):
             return
         # A delayed run was to look at the world later; now it is looked at sooner, and may ask again.
         self._due.pop(key, None)
+        if key not in self._waiting and key not in self._again:
+            self._metrics.added()
         if key in self._running:
             self._again.add(key)
         else:
-            self._waiting[key] = None
+            self._waiting.setdefault(key, self._clock())
+            self._metrics.depth(len(self._waiting))
             self._changed.set()
 
     def add_after(self, key: K, seconds: float) -> None:
@@ -103,6 +110,7 @@ class WorkQueue(Generic[K]):
 
     def retry(self, key: K, *, at_least: float = 0.0) -> float:
         """Run the key again after its backoff, not before ``at_least`` seconds; returns the wait."""
+        self._metrics.retried()
         self._failures[key] = self._failures.get(key, 0) + 1
         wait = full_jitter(self._failures[key], base=BASE_SECONDS, cap=CAP_SECONDS, random=self._random)
         wait = max(wait, at_least)
@@ -122,19 +130,34 @@ class WorkQueue(Generic[K]):
         while not self._closed:
             self._promote()
             if self._waiting:
-                key = next(iter(self._waiting))
+                key, since = next(iter(self._waiting.items()))
                 del self._waiting[key]
-                self._running.add(key)
+                now = self._running[key] = self._clock()
+                self._metrics.taken(now - since)
+                self._metrics.depth(len(self._waiting))
                 return key
             await self._sleep_until_due()
         raise QueueClosed
 
     def done(self, key: K) -> None:
         """The key's run is over."""
-        self._running.discard(key)
+        since = self._running.pop(key, None)
+        if since is not None:
+            self._metrics.finished(self._clock() - since)
         if key in self._again:
             self._again.discard(key)
-            self.add(key)
+            if not self._closed:
+                self._due.pop(key, None)
+                self._waiting[key] = self._clock()
+                self._metrics.depth(len(self._waiting))
+                self._changed.set()
+
+    def running(self) -> dict[K, float]:
+        """For how many seconds each run that is under way has been so; tells the metrics, too."""
+        now = self._clock()
+        found = {key: now - since for key, since in self._running.items()}
+        self._metrics.running(list(found.values()))
+        return found
 
     def poll(self) -> None:
         """Look at the clock again."""
@@ -147,6 +170,7 @@ class WorkQueue(Generic[K]):
         self._again.clear()
         self._due.clear()
         self._timers.clear()
+        self._metrics.depth(0)
         self._changed.set()
 
     def _promote(self) -> None:

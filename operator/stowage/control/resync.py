@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import NoReturn
 
 from stowage.cluster.errors import ClusterError, Gone
@@ -16,6 +17,10 @@ PERIOD_SECONDS = 300.0
 FIRST_SECONDS = 10.0
 FIRST_RETRY_SECONDS = 2.0
 _log = logging.getLogger(__name__)
+
+
+def _nothing() -> None:
+    """The default of who is told: nobody."""
 
 
 async def fill(cluster: Cluster, world: World) -> None:
@@ -35,14 +40,17 @@ async def fill(cluster: Cluster, world: World) -> None:
             await asyncio.sleep(FIRST_RETRY_SECONDS)
 
 
-async def repeat(cluster: Cluster, world: World, period: float = PERIOD_SECONDS) -> NoReturn:
+async def repeat(
+    cluster: Cluster, world: World, period: float = PERIOD_SECONDS, on_complete: Callable[[], None] = _nothing
+) -> NoReturn:
     """Lists everything again and again. What it mends is logged: a watch lost it.
 
     The first time is early: what was deleted after ``fill`` and before the watches began is in neither.
     """
     await asyncio.sleep(min(period, FIRST_SECONDS))
     while True:
-        await once(cluster, world)
+        if await once(cluster, world):
+            on_complete()
         await asyncio.sleep(period)
 
 

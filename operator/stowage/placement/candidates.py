@@ -102,8 +102,12 @@ def least_fit(candidate: Candidate) -> Fit | None:
     where a node has too few for any, that with the least."""
     counts = device_counts(candidate)
     on_node = [c for c in counts if c <= candidate.pool.devices_per_node]
-    fits = [fit_of(candidate, c) for c in on_node or counts[:1]]
-    return next((f for f in fits if f.fits), fits[-1] if fits else None)
+    found = None
+    for count in on_node or counts[:1]:
+        found = fit_of(candidate, count)
+        if found.fits:
+            break
+    return found
 
 
 def wanted_replicas(demand: Demand, one: Estimate) -> int:
@@ -134,11 +138,13 @@ def on_pool(candidate: Candidate, pool: Pool) -> Candidate:
     )  # fmt: skip
 
 
-def by_runtime(candidate: Candidate, runtime: InferenceRuntime, support: Support) -> Candidate:
-    """The same by another runtime that can use as many devices."""
-    c = candidate
+def by_runtime(measured: Candidate, plain: Candidate) -> Candidate:
+    """What was measured, by the other's runtime, which can use as many devices."""
+    if measured.runtime is plain.runtime:
+        return measured
+    c = measured
     return Candidate(
-        c.demand, c.variant, runtime, support, c.pool, c.tier,
+        c.demand, c.variant, plain.runtime, plain.support, c.pool, c.tier,
         c.devices, c.fit, c.estimate, c.requests, c.replicas, c.reasons,
     )  # fmt: skip
 

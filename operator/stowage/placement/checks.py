@@ -292,9 +292,10 @@ SUITS: tuple[Check, ...] = (
 )
 
 UNMEASURED: tuple[Check, ...] = (tier, shared_device, quality)
-"""Of ``SUITS`` those that need no measuring."""
+"""Of ``SUITS`` those that need no measuring, and in which the runtime has no part."""
+MEASURED: tuple[Check, ...] = tuple(c for c in SUITS if c not in UNMEASURED)
 
 
 def failures(candidate: Candidate, chain: tuple[Check, ...]) -> tuple[Reason, ...]:
     """The reasons of all checks of the chain that fail, in its order."""
-    return tuple(r for r in (check(candidate) for check in chain) if r is not None)
+    return tuple([r for check in chain if (r := check(candidate)) is not None])

@@ -2,108 +2,107 @@
 
 from __future__ import annotations
 
-from stowage.api.inference_runtime import InferenceRuntime, Support
+from stowage.api.inference_runtime import InferenceRuntime
+from stowage.api.variant import Variant
 from stowage.placement import checks
 from stowage.placement.candidates import Candidate, supports_for
 from stowage.placement.checks import Check
-from stowage.placement.groups import PoolGroup, Shape
+from stowage.placement.groups import Arithmetic, PoolGroup, Shape
 from stowage.placement.snapshot import Demand, Snapshot
 
-OF_RUNTIME: tuple[Check, ...] = (checks.protocol,)
-OF_ARTEFACT: tuple[Check, ...] = (checks.artefact_format, checks.uri_scheme)
-OF_SUPPORT: tuple[Check, ...] = (checks.accelerator, checks.architecture)
-OF_HARDWARE: tuple[Check, ...] = (checks.hardware_binding, checks.native_precision)
-OF_POOL: tuple[Check, ...] = (checks.topology, checks.requestable, checks.known_memory)
-OF_ALL: tuple[Check, ...] = (checks.runtime_precision, checks.dialect)
-"""``RUNS`` by what the answer depends on beside the demand, so that each is asked once for each of: the
-runtime; variant and runtime; runtime and pool (no demand); variant and pool; pool (no demand); all three."""
+OF_RUNTIME: tuple[Check, ...] = (checks.protocol, checks.artefact_format, checks.uri_scheme)
+"""Of ``RUNS`` those whose answer depends on the demand and the runtime, whatever the pool."""
+OF_BINDING: tuple[Check, ...] = (checks.hardware_binding,)
+"""On the variant and the pool, whatever the runtime."""
+OF_ARITHMETIC: tuple[Check, ...] = (
+    checks.accelerator,
+    checks.architecture,
+    checks.native_precision,
+    checks.runtime_precision,
+    checks.dialect,
+    checks.topology,
+    checks.requestable,
+    checks.known_memory,
+)
+"""On the pool, the runtime and the variant's arithmetic: the same for every demand."""
 
 
 class Faults:
-    """How many checks of ``RUNS`` fail, by group of pools, runtime and variant.
-
-    The sum over the parts of ``RUNS``, of which most are asked of few things: what a
-    runtime loads doesn't depend on the pool, and what a runtime supports on a pool on no demand.
-    """
+    """How many checks of ``RUNS`` fail, by group of pools, runtime and variant: the sum over its parts."""
 
     def __init__(self, snapshot: Snapshot, demand: Demand, groups: tuple[PoolGroup, ...]) -> None:
         self._demand = demand
         self._runtimes = snapshot.runtimes
         self._variants = demand.workload.spec.variants
-        self._artefacts = [self._of_artefacts(groups[0], r) for r in self._runtimes] if groups else []
-        self._hardware: dict[int, list[int]] = {}
+        self._arithmetics = [arithmetic(v) for v in self._variants]
+        self._of_runtime = [self._of_variant(groups[0], v) for v in self._variants] if groups else []
+        self._loading = [[r for r, n in enumerate(faults) if not n] for faults in self._of_runtime]
 
-    def probe(self, group: PoolGroup, runtime: int, variant: int) -> Candidate:
-        """The unmeasured candidate on the group's sample."""
-        one = self._runtimes[runtime]
-        support = self._supports(group.shape, one)[0]
-        return Candidate(self._demand, self._variants[variant], one, support, group.sample, group.tier, 0)
-
-    def running(self, group: PoolGroup) -> list[Candidate]:
-        """The candidates that can run on the group, unmeasured, by runtime and variant."""
-        if self._of_pool(group.shape):
+    def running(self, group: PoolGroup, variant: int) -> list[Candidate]:
+        """The candidates of a variant that can run on the group, unmeasured."""
+        if not self._loading[variant]:
             return []
-        hardware = self._of_hardware(group)
-        found = []
-        for runtime, artefacts in enumerate(self._artefacts):
-            if self._supports(group.shape, self._runtimes[runtime])[1]:
-                continue
-            for variant, faults in enumerate(artefacts):
-                if not (faults or hardware[variant]):
-                    one = self.probe(group, runtime, variant)
-                    if not _count(one, OF_ALL):
-                        found.append(one)
-        return found
+        faults = self._of_arithmetic(group.shape, variant)
+        found = [r for r in self._loading[variant] if not faults[r]]
+        if not found or self._of_binding(group, variant):
+            return []
+        return [self._candidate(group, r, variant) for r in found]
 
     def failing(self, group: PoolGroup) -> list[tuple[int, Candidate]]:
-        """Those that can't, each with the number of checks that fail."""
-        pool, hardware = self._of_pool(group.shape), self._of_hardware(group)
+        """Those of all variants that can't, each with the number of checks that fail."""
         found = []
-        for runtime, artefacts in enumerate(self._artefacts):
-            both = pool + self._supports(group.shape, self._runtimes[runtime])[1]
-            for variant, faults in enumerate(artefacts):
-                one = self.probe(group, runtime, variant)
-                count = both + faults + hardware[variant] + _count(one, OF_ALL)
-                if count:
-                    found.append((count, one))
+        for variant, of_runtime in enumerate(self._of_runtime):
+            faults, binding = self._of_arithmetic(group.shape, variant), self._of_binding(group, variant)
+            for runtime, count in enumerate(of_runtime):
+                total = count + faults[runtime] + binding
+                if total:
+                    found.append((total, self._candidate(group, runtime, variant)))
         return found
 
-    def _of_artefacts(self, group: PoolGroup, runtime: InferenceRuntime) -> list[int]:
-        """By variant: faults of the runtime alone and with the variant."""
-        probes = [
-            Candidate(self._demand, v, runtime, None, group.sample, group.tier, 0) for v in self._variants
+    def plain(self, group: PoolGroup, variant: int) -> Candidate:
+        """A candidate of the variant for questions in which the runtime has no part."""
+        return self._candidate(group, 0, variant)
+
+    def _candidate(self, group: PoolGroup, runtime: int, variant: int) -> Candidate:
+        one = self._runtimes[runtime]
+        support = group.shape.supports.get(one.name)
+        return Candidate(self._demand, self._variants[variant], one, support, group.sample, group.tier, 0)
+
+    def _of_variant(self, group: PoolGroup, variant: Variant) -> list[int]:
+        """By runtime: faults of the runtime with the demand's variant."""
+        return [
+            _count(Candidate(self._demand, variant, r, None, group.sample, group.tier, 0), OF_RUNTIME)
+            for r in self._runtimes
         ]
-        spoken = _count(probes[0], OF_RUNTIME)
-        return [spoken + _count(p, OF_ARTEFACT) for p in probes]
 
-    def _of_hardware(self, group: PoolGroup) -> list[int]:
-        """By variant: faults of the variant on the pool's hardware, whatever the runtime."""
-        known = self._hardware.get(id(group))
+    def _of_binding(self, group: PoolGroup, variant: int) -> int:
+        if self._variants[variant].accelerators is None:
+            return 0
+        return _count(self._candidate(group, 0, variant), OF_BINDING)
+
+    def _of_arithmetic(self, shape: Shape, variant: int) -> list[int]:
+        """By runtime: faults of the pool, the runtime there, and the arithmetic. Kept with the shape."""
+        key = self._arithmetics[variant]
+        known = shape.faults.get(key)
         if known is None:
-            server = self._runtimes[0]
-            probes = (
-                Candidate(self._demand, v, server, None, group.sample, group.tier, 0) for v in self._variants
-            )
-            known = self._hardware[id(group)] = [_count(p, OF_HARDWARE) for p in probes]
+            known = shape.faults[key] = [self._ask(shape, r, self._variants[variant]) for r in self._runtimes]
         return known
 
-    def _supports(self, shape: Shape, runtime: InferenceRuntime) -> tuple[Support | None, int]:
-        """How the runtime runs on the shape, and their faults: kept with the shape, as no demand matters."""
-        known = shape.supports.get(runtime.name)
-        if known is None:
-            support = supports_for(runtime, shape.sample)
-            one = Candidate(self._demand, self._variants[0], runtime, support, shape.sample, None, 0)
-            known = shape.supports[runtime.name] = support, _count(one, OF_SUPPORT)
-        return known
+    def _ask(self, shape: Shape, runtime: InferenceRuntime, variant: Variant) -> int:
+        if runtime.name not in shape.supports:
+            shape.supports[runtime.name] = supports_for(runtime, shape.sample)
+        support = shape.supports[runtime.name]
+        return _count(
+            Candidate(self._demand, variant, runtime, support, shape.sample, None, 0), OF_ARITHMETIC
+        )
 
-    def _of_pool(self, shape: Shape) -> int:
-        """Faults of the pool itself: kept with the shape."""
-        if shape.faults is None:
-            one = Candidate(self._demand, self._variants[0], self._runtimes[0], None, shape.sample, None, 0)
-            shape.faults = _count(one, OF_POOL)
-        return shape.faults
+
+def arithmetic(variant: Variant) -> Arithmetic:
+    """All of a variant that its arithmetic is judged by."""
+    dialect = variant.quantization.dialect if variant.quantization else None
+    return variant.precision, variant.weights, variant.activations, variant.scheme, dialect
 
 
 def _count(candidate: Candidate, chain: tuple[Check, ...]) -> int:
     """How many checks of the chain fail."""
-    return sum(1 for check in chain if check(candidate) is not None)
+    return len([check for check in chain if check(candidate) is not None])

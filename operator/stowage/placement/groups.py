@@ -12,6 +12,8 @@ from stowage.placement.snapshot import Demand, Pool
 
 Indexed = tuple[int, Pool]
 """A pool and its place among the snapshot's."""
+Arithmetic = tuple[str | None, ...]
+"""Precision, weights, activations, scheme and dialect of a variant."""
 Run = tuple[Indexed, ...]
 """Pools in the order of their candidates' ids."""
 
@@ -23,10 +25,11 @@ class Shape:
     estimate looks at them."""
 
     sample: Pool
-    supports: dict[str, tuple[Support | None, int]] = field(default_factory=dict)
-    """By runtime: how it runs here, and how many checks of the two fail. No demand has a part in it."""
-    faults: int | None = None
-    """How many checks of the pool itself fail; None where nobody has asked yet."""
+    supports: dict[str, Support | None] = field(default_factory=dict)
+    """By runtime: how it runs here."""
+    faults: dict[Arithmetic, list[int]] = field(default_factory=dict)
+    """By arithmetic and runtime: how many checks fail in which a demand has no other part. Both are
+    filled as they are asked for."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from stowage.placement.candidates import Candidate, by_runtime, measure, on_pool, supports_for
-from stowage.placement.checks import RUNS, SUITS, UNMEASURED, failures
+from stowage.placement.checks import MEASURED, RUNS, SUITS, UNMEASURED, failures
 from stowage.placement.decision import Verdict
 from stowage.placement.faults import Faults
 from stowage.placement.groups import PoolGroup, Run, first_tier
@@ -98,7 +98,9 @@ class Survey:
     def _offers_of(self, group: PoolGroup) -> Offers:
         known = self._offers.get(id(group))
         if known is None:
-            known = self._offers[id(group)] = Offers(self._faults, group)
+            known = self._offers[id(group)] = Offers(
+                self._faults, group, len(self._demand.workload.spec.variants)
+            )
         return known
 
     def _nearest(self) -> Iterator[Verdict]:
@@ -115,23 +117,34 @@ class Survey:
 class Offers:
     """What can run on a group, measured: once for all runtimes that can use as many devices."""
 
-    def __init__(self, faults: Faults, group: PoolGroup) -> None:
+    def __init__(self, faults: Faults, group: PoolGroup, variants: int) -> None:
         self._group = group
-        self._measured: dict[tuple[str, tuple[int, ...]], Candidate] = {}
-        self._aside: list[Candidate] = []
+        self._aside: list[list[Candidate]] = []
         self._refused: list[Entry] = []
         self.able: list[Entry] = []
         """What suits, too."""
-        for plain in faults.running(group):
-            if failures(plain, UNMEASURED):
-                self._aside.append(plain)
+        for variant in range(variants):
+            running = faults.running(group, variant)
+            if running and failures(running[0], UNMEASURED):
+                self._aside.append(running)
             else:
-                self._sort(self._measure(plain))
+                self._sort(running)
 
-    def _sort(self, measured: Candidate) -> None:
-        """Puts it among what suits or what doesn't: price by price where a budget is set."""
-        for entry in self._entries(measured):
-            (self._refused if failures(entry.candidate, SUITS) else self.able).append(entry)
+    def _sort(self, running: list[Candidate]) -> None:
+        """Measures and puts among what suits or what doesn't, in which the runtime has no part."""
+        for alike in self._measured(running):
+            for entries in zip(*(self._entries(one) for one in alike), strict=True):
+                refused = failures(entries[0].candidate, MEASURED)
+                (self._refused if refused else self.able).extend(entries)
+
+    def _measured(self, running: list[Candidate]) -> Iterable[list[Candidate]]:
+        """The candidates of one variant, those whose runtimes can use as many devices together."""
+        alike: dict[tuple[int, ...], list[Candidate]] = {}
+        for plain in running:
+            counts = tuple(plain.support.device_counts) if plain.support else ()
+            same = alike.setdefault(counts, [])
+            same.append(by_runtime(same[0], plain) if same else measure(plain))
+        return alike.values()
 
     def _entries(self, measured: Candidate) -> list[Entry]:
         """The candidate on the pools for which checks and merit are the same, or differ by price only."""
@@ -144,19 +157,9 @@ class Offers:
     def refused(self) -> Iterator[Entry]:
         """What doesn't suit."""
         yield from self._refused
-        for one in self._aside:
-            yield from self._entries(self._measure(one))
-
-    def _measure(self, plain: Candidate) -> Candidate:
-        support = plain.support
-        if support is None:
-            return measure(plain)
-        key = plain.variant.name, tuple(support.device_counts)
-        known = self._measured.get(key)
-        if known is None:
-            known = self._measured[key] = measure(plain)
-            return known
-        return by_runtime(known, plain.runtime, support)
+        for running in self._aside:
+            for alike in self._measured(running):
+                yield from (entry for one in alike for entry in self._entries(one))
 
 
 def _shortage(candidate: Candidate) -> float:

@@ -74,6 +74,7 @@ POD_DISRUPTION_BUDGETS = ResourceType("policy", "v1", "poddisruptionbudgets", "P
 LEASES = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 RESOURCE_SLICES = ResourceType("resource.k8s.io", "v1", "resourceslices", "ResourceSlice", namespaced=False)
 DEVICE_CLASSES = ResourceType("resource.k8s.io", "v1", "deviceclasses", "DeviceClass", namespaced=False)
+NODE_CLAIMS = ResourceType("karpenter.sh", "v1", "nodeclaims", "NodeClaim", namespaced=False)
 
 INFERENCE_DEPLOYMENTS = ResourceType(GROUP, VERSION, "inferencedeployments", "InferenceDeployment")
 PLACEMENT_POLICIES = ResourceType(GROUP, VERSION, "placementpolicies", "PlacementPolicy", namespaced=False)

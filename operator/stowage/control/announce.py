@@ -17,7 +17,8 @@ _log = logging.getLogger(__name__)
 def transitions(
     before: InferenceDeploymentStatus | None, after: InferenceDeploymentStatus
 ) -> list[tuple[str, str, str]]:
-    """What is worth an event: (type, reason, note) for each change of Placed, Ready, or the placements."""
+    """What is worth an event: (type, reason, note) for each change of Placed, Ready, or the placements,
+    and each failure."""
     found: list[tuple[str, str, str]] = []
     old, new = _by_type(before), _by_type(after)
     moved = before is not None and {p.deployment for p in before.placements} != {
@@ -32,7 +33,18 @@ def transitions(
         if (changed and not repeats) or (kind == "Placed" and moved and not changed):
             routine = now.status == "True" or now.reason in ("Starting", "Moving")
             found.append(("Normal" if routine else "Warning", now.reason, now.message))
-    return found
+    return [*_failures(before, after), *found]
+
+
+def _failures(
+    before: InferenceDeploymentStatus | None, after: InferenceDeploymentStatus
+) -> list[tuple[str, str, str]]:
+    known = {(b.candidate, b.until) for b in before.backoffs} if before is not None else set()
+    return [
+        ("Warning", b.reason, f"{b.candidate} failed and is left alone until {b.until}: {b.message}")
+        for b in after.backoffs
+        if (b.candidate, b.until) not in known
+    ]
 
 
 def _by_type(status: InferenceDeploymentStatus | None) -> dict[str, Condition]:

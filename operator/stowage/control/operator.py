@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from stowage.cluster.reflector import Reflector
 from stowage.control import resync
 from stowage.control.device_watch import DeviceWatch
 from stowage.control.election import Elector, LostLeaseError
+from stowage.control.failing.pods import OwnPod, OwnPods, project_own_pod
+from stowage.control.failing.review import Failures
 from stowage.control.handlers import take_signals, watch
 from stowage.control.leading import Leading
 from stowage.control.lease import Timing
@@ -30,6 +33,7 @@ from stowage.control.world import World
 from stowage.observe import metrics
 from stowage.observe.health import Health
 from stowage.observe.workqueue import WorkQueueMetrics
+from stowage.render.names import SELECTOR
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +88,17 @@ class Operator:
         self._triggers = Triggers(self.queue.add_after)
         self._known_problems: tuple[str, ...] = ()
         self.world = World(load_catalog(), self._triggers.changed)
-        self._reconciler = Reconciler(cluster, self.world, self._look_again)
+        own_pods = OwnPods(self._node_ready, time.time)
+        failures = Failures(cluster, self.world, own_pods)
+        self._reconciler = Reconciler(cluster, self.world, self._look_again, failures)
+        self._own_pods: Reflector[OwnPod] = Reflector(
+            cluster,
+            ports.PODS,
+            project=project_own_pod,
+            on_change=self._triggers.own_pod(own_pods.change),
+            on_error=_report(ports.PODS),
+            label_selector=SELECTOR,
+        )
         self._pods: Reflector[PodUse] = Reflector(
             cluster,
             ports.PODS,
@@ -102,6 +116,10 @@ class Operator:
         )
         self._devices = DeviceWatch(cluster, self.world)
 
+    def _node_ready(self, name: str) -> bool | None:
+        node = self.world.nodes.items.get(("", name))
+        return node.ready if node is not None else None
+
     def _look_again(self, key: tuple[str, str], seconds: float) -> None:
         self.queue.add_after((ports.INFERENCE_DEPLOYMENTS.plural, *key), seconds)
 
@@ -111,16 +129,19 @@ class Operator:
         period = self._options.resync_seconds
         watchdog = Watchdog(health, self.world, self.queue, period)
         watchdog.watch("pods", self._pods)
+        watchdog.watch("own pods", self._own_pods)
         watchdog.watch("namespaces", self._namespaces)
         if self._elector is not None:
             watchdog.elect(self._elector)
         async with asyncio.TaskGroup() as group:
             group.create_task(watchdog.run(), name="watchdog")
             group.create_task(self._pods.run(), name="pods")
+            group.create_task(self._own_pods.run(), name="own pods")
             group.create_task(self._namespaces.run(), name="namespaces")
             group.create_task(self._devices.run(), name="devices")
             await resync.fill(self._cluster, self.world)
-            await asyncio.gather(self._pods.synced.wait(), self._namespaces.synced.wait())
+            watches = self._pods, self._own_pods, self._namespaces
+            await asyncio.gather(*(each.synced.wait() for each in watches))
             await self._devices.answered()
             self._triggers.world = self.world
             group.create_task(resync.repeat(self._cluster, self.world, period, watchdog.resynced))
@@ -134,7 +155,7 @@ class Operator:
         what the leader before it did last must count."""
         if self._options.election is not None:
             await resync.whole(self._cluster, self.world)
-            for reflector in (self._pods, self._namespaces, self._devices):
+            for reflector in (self._pods, self._own_pods, self._namespaces, self._devices):
                 await reflector.refresh()
         self._begin()
 

@@ -127,6 +127,9 @@ class Child:
     replicas: int = 0
     ready: int = 0
     observed: bool = True
+    refused: str = ""
+    """Why no pod could be made: the condition ReplicaFailure."""
+    refused_since: str = ""
     placement: Placement | None = None
     requests: Amounts | None = None
 
@@ -139,6 +142,10 @@ def project_child(body: Body) -> Child:
     status, spec = body.get("status") or {}, body.get("spec") or {}
     observed = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
     pod = (spec.get("template") or {}).get("spec")
+    conditions = status.get("conditions") or () if pod is not None else ()
+    refused: Mapping[str, Any] = next(
+        (c for c in conditions if c["type"] == "ReplicaFailure" and c["status"] == "True"), {}
+    )
     return Child(
         uid=metadata.get("uid", ""),
         owner_uid=controller.get("uid", ""),
@@ -148,6 +155,8 @@ def project_child(body: Body) -> Child:
         replicas=spec.get("replicas", 0) if pod is not None else 0,
         ready=_ready(status) if pod is not None and observed else 0,
         observed=observed,
+        refused=refused.get("message", ""),
+        refused_since=refused.get("lastTransitionTime", ""),
         placement=placement_of(metadata.get("annotations") or {}),
         requests=pod_requests(pod) if pod is not None else None,
     )

@@ -16,6 +16,7 @@ from stowage.cluster.ports import INFERENCE_DEPLOYMENTS, Body, Cluster
 from stowage.cluster.reflector import Key
 from stowage.control import announce
 from stowage.control.apply import ChildRefusedError, Children
+from stowage.control.failing.review import Failures, keepable
 from stowage.control.parsed import Parsed
 from stowage.control.policies import policy_for
 from stowage.control.recorder import Recorder
@@ -23,7 +24,7 @@ from stowage.control.world import World
 from stowage.placement.decide import decide
 from stowage.placement.decision import Chosen, Decision
 from stowage.placement.reasons import Reason
-from stowage.placement.snapshot import Demand, Holding, Placement
+from stowage.placement.snapshot import Demand, Holding
 from stowage.render.children import deployment, disruption_budget, service
 from stowage.render.command import reserved_argument
 from stowage.render.conditions import conditions
@@ -51,6 +52,7 @@ class Reconciler:
     cluster: Cluster
     world: World
     look_again: Callable[[Key, float], None]
+    failures: Failures
     clock: Callable[[], datetime] = utc_now
     recorder: Recorder = field(default_factory=Recorder)
 
@@ -94,10 +96,19 @@ class Reconciler:
         policy = policy_for(self.world, workload)
         if isinstance(policy, Reason):
             return replace(situation, problem=policy)
+        now = self.clock().timestamp()
+        review = await self.failures.review(workload, policy.spec.fallback, situation.serving, now)
+        if review.again is not None:
+            self.look_again(workload.key, review.again)
+        serving = self._serving(workload.key, workload.metadata.uid)
+        situation = replace(situation, serving=serving, backoffs=review.backoffs)
+        if review.hold is not None:
+            return replace(situation, problem=review.hold)
+        current = keepable(workload, serving, review.left_alone)
         demand = Demand(workload, policy)
         with self.recorder.deciding(workload.key):
-            decision = decide(self.world.snapshot(), demand, self._keepable(workload, situation.serving))
-        step = transition(decision, situation.serving)
+            decision = decide(self.world.snapshot(), demand, current, review.left_alone)
+        step = transition(decision, serving)
         problem = self._reserved_argument(decision)
         with ExitStack() as reservations:
             for chosen in step.apply:
@@ -115,13 +126,8 @@ class Reconciler:
             problem=problem,
             draining=step.draining,
             revisions=self._revisions(workload, serving),
+            backoffs=review.backoffs,
         )
-
-    def _keepable(self, workload: InferenceDeployment, serving: tuple[Serving, ...]) -> tuple[Placement, ...]:
-        """What serves and isn't draining, as the status says."""
-        before = workload.status.placements if workload.status else []
-        draining = {p.deployment for p in before if p.draining}
-        return tuple(s.placement for s in serving if s.name not in draining)
 
     @staticmethod
     def _reserved_argument(decision: Decision) -> Reason | None:

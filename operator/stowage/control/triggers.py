@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from stowage.api.inference_deployment_status import InferenceDeploymentStatus
 from stowage.cluster import ports
 from stowage.cluster.reflector import Key
+from stowage.control.failing.pods import OwnPod
 from stowage.control.projections import Child
 from stowage.control.world import World
 
 WorkKey = tuple[str, str, str]
 """Plural, namespace and name."""
+
+OnOwnPod = Callable[[Key, OwnPod | None, OwnPod | None], None]
 
 FLEET_SECONDS = 0.3
 """Changes of the fleet come in crowds; so long they are gathered before everything is looked at."""
@@ -59,6 +62,17 @@ class Triggers:
                 self._add((plural, "", ""), FLEET_SECONDS)
         elif plural == ports.PODS.plural:
             self._add(("room", "", ""), ROOM_SECONDS)
+
+    def own_pod(self, change: OnOwnPod) -> OnOwnPod:
+        """For the watch of our own pods: tells ``change``, then has the pod's owner looked at."""
+
+        def on_change(key: Key, old: OwnPod | None, new: OwnPod | None) -> None:
+            change(key, old, new)
+            pod = new or old
+            if self.world is not None and pod is not None:
+                self._add((ports.INFERENCE_DEPLOYMENTS.plural, key[0], pod.owner), CHILD_SECONDS)
+
+        return on_change
 
     def _child(self, world: World, plural: str, key: Key) -> None:
         """A child changed or went: its owner, by reference or by the beginning of the child's name."""

@@ -90,8 +90,6 @@ class Later:
     """Nothing has failed yet; in so many seconds it will have, if nothing changes."""
 
     seconds: float
-    unschedulable: bool = False
-    """Whether pods wait for a node."""
 
 
 Verdict = Reason | Later | None
@@ -114,7 +112,7 @@ def judge(observed: Observed, times: Times, now: float, not_before: float = 0.0)
     last = ends[-1][0]
     if last <= now:
         return ends[0][1]
-    return Later(last - now, any(reason.code == Code.UNSCHEDULABLE for _, reason in ends))
+    return Later(last - now)
 
 
 def _ends(observed: Observed, times: Times, not_before: float) -> Iterable[tuple[float, Reason]]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_deployment_status import (
+    BackoffStatus,
     CandidateStatus,
     EstimateStatus,
     InferenceDeploymentStatus,
@@ -48,6 +49,8 @@ class Situation:
     draining: tuple[str, ...] = ()
     revisions: Mapping[str, str] = field(default_factory=dict)
     """Runtime revision by Deployment, as its pods were rendered."""
+    backoffs: Sequence[BackoffStatus] | None = None
+    """Candidates that failed lately; None where that was not looked at."""
 
 
 def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
@@ -76,7 +79,9 @@ def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
         ),
         placements=placements[:MAX_PLACEMENTS],
         candidates=_candidates(situation.decision, previous),
-        backoffs=previous.backoffs if previous else [],
+        backoffs=list(
+            previous.backoffs if previous and situation.backoffs is None else situation.backoffs or ()
+        ),
         replicas=_number(replicas),
         ready_replicas=_number(ready),
         selector=f"{OWNER_LABEL}={workload.name}",

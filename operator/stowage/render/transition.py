@@ -35,6 +35,7 @@ def transition(decision: Decision, serving: Sequence[Serving]) -> Transition:
     What serves and isn't part of the decision goes once all that was decided is ready, and is as much
     as is wanted or as served before; where the decision replaces, it goes first; where nothing could be
     decided, it stays, and it isn't draining: it is what serves, and the next decision may keep it.
+    What failed and holds its successor's devices goes first.
     """
     workload_names = {
         deployment_name(c.candidate.demand.workload, c.as_placed): c for c in decision.placements
@@ -48,4 +49,5 @@ def transition(decision: Decision, serving: Sequence[Serving]) -> Transition:
         return Transition(decision.placements, delete=others, draining=())
     if not decision.placements:
         return Transition((), delete=(), draining=())
-    return Transition(decision.placements, delete=(), draining=others)
+    gone = tuple(name for name in others if name in decision.gives_way and not ready[name])
+    return Transition(decision.placements, delete=gone, draining=tuple(n for n in others if n not in gone))

@@ -48,13 +48,13 @@ def seen(*pods: PodState, **more: object) -> Observed:
 
 
 CASES = {
-    "unschedulable, and it is early": Case(seen(PENDING), 10, Later(50, unschedulable=True)),
+    "unschedulable, and it is early": Case(seen(PENDING), 10, Later(50)),
     "unschedulable for long enough": Case(seen(PENDING), 60, UNSCHEDULABLE),
-    "an autoscaler brings nodes": Case(seen(PENDING, provisioning=True), 60, Later(540, unschedulable=True)),
+    "an autoscaler brings nodes": Case(seen(PENDING, provisioning=True), 60, Later(540)),
     "an autoscaler brought none": Case(seen(PENDING, provisioning=True), 600, NOT_BROUGHT),
-    "another try begins anew": Case(seen(PENDING), 3600, Later(40, unschedulable=True), not_before=T + 3580),
+    "another try begins anew": Case(seen(PENDING), 3600, Later(40), not_before=T + 3580),
     "nothing was said of the pod yet": Case(seen(PodState()), 3600, None),
-    "one of two has a node and loads": Case(seen(PENDING, LOADING), 60, Later(1740, unschedulable=True)),
+    "one of two has a node and loads": Case(seen(PENDING, LOADING), 60, Later(1740)),
     "one of two serves": Case(seen(PENDING, READY), 3600, None),
     "a slow model load is no failure": Case(seen(LOADING), 1799, Later(1)),
     "but for startTimeout": Case(seen(LOADING), 1800, SLOW),

@@ -1,0 +1,1 @@
+"""What has failed: our own pods, what autoscalers say of them, and the backoffs that follow."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_deployment_status import InferenceDeploymentStatus
 from stowage.api.meta import API_VERSION, Condition
-from stowage.cluster.errors import ClusterError
-from stowage.cluster.ports import EVENTS, Body, Cluster
+from stowage.cluster.ports import EVENTS, Body
 
 CONTROLLER = "stowage.dev/operator"
-_log = logging.getLogger(__name__)
 
 
 def transitions(
@@ -51,11 +47,14 @@ def _by_type(status: InferenceDeploymentStatus | None) -> dict[str, Condition]:
     return {c.type: c for c in status.conditions} if status is not None else {}
 
 
-def event(workload: InferenceDeployment, kind: str, reason: str, note: str, now: str, number: str) -> Body:
+def event(
+    workload: InferenceDeployment, kind: str, reason: str, note: str, now: str, number: str, instance: str
+) -> Body:
     """An event of events.k8s.io/v1 about the deployment.
 
     Args:
         number: makes the name unique, as client-go does with nanoseconds.
+        instance: the pod that says so.
     """
     return {
         "apiVersion": EVENTS.api_version,
@@ -66,7 +65,7 @@ def event(workload: InferenceDeployment, kind: str, reason: str, note: str, now:
         },
         "eventTime": now,
         "reportingController": CONTROLLER,
-        "reportingInstance": CONTROLLER,
+        "reportingInstance": instance[:128],
         "action": "Place",
         "type": kind,
         "reason": reason,
@@ -79,11 +78,3 @@ def event(workload: InferenceDeployment, kind: str, reason: str, note: str, now:
             "uid": workload.metadata.uid,
         },
     }
-
-
-async def post(cluster: Cluster, body: Body) -> None:
-    """Posts an event. One that can't be posted is no reason to fail: status says the same."""
-    try:
-        await cluster.create(EVENTS, body)
-    except ClusterError as error:
-        _log.warning("event not posted: %s", error)

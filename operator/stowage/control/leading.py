@@ -39,12 +39,15 @@ class Leading:
         queue: WorkQueue[K],
         handler: Callable[[K], Awaitable[None]],
         workers: int,
+        *,
         prepare: Callable[[], Awaitable[None]],
+        finish: Callable[[], Awaitable[None]],
     ) -> None:
         """Makes the tasks, for the task that calls this.
 
         Args:
             prepare: looks at everything afresh and queues it, after the election and before the first run.
+            finish: after the last run, before the Lease is given up.
         """
         self._main = asyncio.current_task()
         working = group.create_task(
@@ -52,7 +55,7 @@ class Leading:
         )
         electing = group.create_task(self._elect(), name="election")
         group.create_task(self._begin(prepare), name="begin")
-        group.create_task(self._end(queue, working, electing), name="end")
+        group.create_task(self._end(queue, working, electing, finish), name="end")
 
     def stop(self) -> None:
         """For a signal: ends in good order; at once when it comes again, or where nothing has begun."""
@@ -83,7 +86,11 @@ class Leading:
         self._begun.set()
 
     async def _end(
-        self, queue: WorkQueue[K], working: asyncio.Task[None], electing: asyncio.Task[None]
+        self,
+        queue: WorkQueue[K],
+        working: asyncio.Task[None],
+        electing: asyncio.Task[None],
+        finish: Callable[[], Awaitable[None]],
     ) -> None:
         await self._ending.wait()
         queue.shutdown()
@@ -91,6 +98,7 @@ class Leading:
             _, unfinished = await asyncio.wait([working], timeout=DRAIN_SECONDS)
             if unfinished:
                 _log.warning("a run didn't end within %.0f s and is cut off", DRAIN_SECONDS)
+            await finish()
         working.cancel()
         electing.cancel()
         await asyncio.wait([working, electing])

@@ -135,6 +135,7 @@ class Operator:
             watchdog.elect(self._elector)
         async with asyncio.TaskGroup() as group:
             group.create_task(watchdog.run(), name="watchdog")
+            group.create_task(self._reconciler.events.run(), name="events")
             group.create_task(self._pods.run(), name="pods")
             group.create_task(self._own_pods.run(), name="own pods")
             group.create_task(self._namespaces.run(), name="namespaces")
@@ -145,7 +146,14 @@ class Operator:
             await self._devices.answered()
             self._triggers.world = self.world
             group.create_task(resync.repeat(self._cluster, self.world, period, watchdog.resynced))
-            self.leading.start(group, self.queue, self._handle, self._options.workers, self._prepare)
+            self.leading.start(
+                group,
+                self.queue,
+                self._handle,
+                self._options.workers,
+                prepare=self._prepare,
+                finish=self._reconciler.events.drain,
+            )
             health.ready = True
             await asyncio.sleep(0.01)  # lets the workers start: kopf ends what is made after it
             await watch(self.world, self._options.context, self._find_missed, self.leading.stop)

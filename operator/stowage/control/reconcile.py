@@ -16,11 +16,13 @@ from stowage.cluster.ports import INFERENCE_DEPLOYMENTS, Body, Cluster
 from stowage.cluster.reflector import Key
 from stowage.control import announce
 from stowage.control.apply import ChildRefusedError, Children
+from stowage.control.events import EventRecorder
 from stowage.control.failing.review import Failures, keepable
 from stowage.control.parsed import Parsed
 from stowage.control.policies import policy_for
 from stowage.control.recorder import Recorder
 from stowage.control.world import World
+from stowage.observe.identity import instance
 from stowage.placement.decide import decide
 from stowage.placement.decision import Chosen, Decision
 from stowage.placement.reasons import Reason
@@ -55,6 +57,10 @@ class Reconciler:
     failures: Failures
     clock: Callable[[], datetime] = utc_now
     recorder: Recorder = field(default_factory=Recorder)
+    events: EventRecorder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.events = EventRecorder(self.cluster, instance())
 
     async def reconcile(self, key: Key) -> None:
         """One run. Level-triggered: it looks at what is, not at what changed."""
@@ -182,11 +188,8 @@ class Reconciler:
         self.recorder.decided(situation.workload, after, now, changed=changed)
         if not changed:
             return
-        for number, (kind, reason, note) in enumerate(announce.transitions(before, after)):
-            stamp = f"{int(now.timestamp() * 1e6) + number:x}"
-            time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            body = announce.event(situation.workload, kind, reason, note, time, stamp)
-            await announce.post(self.cluster, body)
+        for kind, reason, note in announce.transitions(before, after):
+            self.events.record(situation.workload, kind, reason, note, now)
 
     async def _refuse(self, key: Key, parsed: Parsed[InferenceDeployment]) -> None:
         """Says of an object that was never understood why; what serves stays as it is."""

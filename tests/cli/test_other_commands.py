@@ -41,6 +41,7 @@ def test_help_of_every_command_has_an_example(stowage: Stowage) -> None:
 
 def test_catalog_lists_and_shows(stowage: Stowage) -> None:
     assert "nvidia-l4" in stowage("catalog").stdout
+    assert "KNOWN FROM" in stowage("catalog", "nvidia-l4").stdout
     manifest = yaml.safe_load(stowage("catalog", "nvidia-l4", "-o", "yaml").stdout)
     assert parse(manifest).name == "nvidia-l4"
     assert json.loads(stowage("catalog", "vllm", "-o", "json").stdout)["metadata"]["name"] == "vllm"

@@ -71,6 +71,8 @@ class NodeMatch(Model):
     """Requirements on labels."""
     devices: Count | None = None
     """How many whole devices such a node has, where its labels don't say it (see countLabels)."""
+    shared: bool = False
+    """Whether this way means shared devices: pods that want whole ones don't select nodes by it."""
 
 
 class NativePrecision(Model):

@@ -22,6 +22,8 @@ def catalog(
 ) -> None:
     """Show the embedded accelerator classes and runtimes, or one of them.
 
+    The table of a class says of each figure whether it was read in a source or is known from memory only.
+
     An object of the same name in the cluster replaces an entry as a whole.
 
     Exits with 0, or 1 where nothing has the name.
@@ -44,7 +46,9 @@ def catalog(
         typer.echo(f"stowage catalog: nothing is named {name!r}; known are {known}", err=True)
         raise typer.Exit(1)
     chosen = [name] if name is not None else sorted(entries)
-    if output is Output.YAML or (name is not None and output is Output.TABLE):
+    if output is Output.TABLE and name is not None and name in load_catalog().classes:
+        _entry(name)
+    elif output is Output.YAML or (name is not None and output is Output.TABLE):
         typer.echo("---\n".join(source(n) for n in chosen), nl=False)
     elif output is Output.JSON:
         items = [entries[n].model_dump(by_alias=True, exclude_none=True, mode="json") for n in chosen]
@@ -53,18 +57,39 @@ def catalog(
         _table()
 
 
+def _entry(name: str) -> None:
+    from rich.table import Table
+
+    from stowage.catalog import load_catalog
+    from stowage.cli.catalog_entry import remarks, rows
+    from stowage.cli.console import console
+
+    accelerator = load_catalog().classes[name]
+    table = Table(name.upper(), f"{accelerator.spec.vendor} {accelerator.spec.type}", "KNOWN FROM", box=None)
+    for row in rows(accelerator):
+        table.add_row(*row)
+    out = console()
+    out.print(table)
+    for remark in remarks(accelerator):
+        out.print(remark, markup=False, soft_wrap=True)
+
+
 def _table() -> None:
     from rich.table import Table
 
     from stowage.catalog import load_catalog
+    from stowage.cli.catalog_entry import SOURCES
     from stowage.cli.console import console
 
-    classes = Table("CLASS", "TYPE", "VENDOR", "RESOURCE", "MEMORY", "NATIVE PRECISIONS", box=None)
+    classes = Table(
+        "CLASS", "TYPE", "VENDOR", "RESOURCE", "MEMORY", "FIGURES FROM", "NATIVE PRECISIONS", box=None
+    )
     for one in load_catalog().classes.values():
         spec = one.spec
         native = " ".join(p.name for p in spec.precisions)
         resource = spec.resource_name or spec.resource_name_pattern
-        classes.add_row(one.name, spec.type, spec.vendor, resource, spec.memory or "-", native)
+        figures = SOURCES[spec.provenance.performance] if spec.provenance else SOURCES["Memory"]
+        classes.add_row(one.name, spec.type, spec.vendor, resource, spec.memory or "-", figures, native)
     runtimes = Table("RUNTIME", "FORMATS", "PROTOCOLS", "RUNS ON", box=None)
     for server in load_catalog().runtimes.values():
         spec_ = server.spec

@@ -91,10 +91,14 @@ def match_strength(
     return max((_strength(m) for m in fitting if _holds(m, labels)), default=None)
 
 
-def alternatives(accelerator: AcceleratorClass, resource: str) -> list[NodeMatch]:
-    """The ways to recognise devices published as ``resource`` by labels: pods select nodes by them."""
+def alternatives(accelerator: AcceleratorClass, resource: str, *, shared: bool = False) -> list[NodeMatch]:
+    """The ways to recognise devices published as ``resource`` by labels: pods select nodes by them.
+
+    Args:
+        shared: shared devices will do.
+    """
     spec = accelerator.spec
-    labelled = [m for m in spec.match if _strength(m)]
+    labelled = [m for m in spec.match if _strength(m) and (shared or not m.shared)]
     if is_own(spec, resource) or any(m.resource_name == resource for m in spec.match):
         return [m for m in labelled if _publishes(spec, m, resource)]
     return labelled  # a DeviceClass gives the name: the device is recognised as it is without one

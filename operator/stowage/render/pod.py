@@ -160,7 +160,7 @@ def _node_affinity(pool: Pool, support: Support) -> Object:
     """The pool's own labels; where those don't imply the class, also one way to recognise it each."""
     keys = [_in(k, [v]) for k, v in pool.keys]
     keys.append(_in(ARCHITECTURE, sorted(support.architectures)))
-    matches = alternatives(pool.accelerator_class, pool.resource)
+    matches = alternatives(pool.accelerator_class, pool.resource, shared=pool.shared)
     if pool.identified_by_keys or not matches:
         terms = [{"matchExpressions": keys}]
     else:

@@ -222,16 +222,28 @@ def test_on_gke_the_pool_alone_says_it() -> None:
 
 def test_on_premises_the_class_says_it_in_each_of_its_ways() -> None:
     found = terms(candidate(workload([FP16]), pool(T4)))
-    match = [m for m in CATALOG.classes[T4].spec.match if m.resource_name is None]
+    match = [m for m in CATALOG.classes[T4].spec.match if m.resource_name is None and not m.shared]
     assert len(found) == len(match)
     assert found[0] == {
         ARCH: ["In", "amd64", "arm64"],
-        "nvidia.com/gpu.product": ["In", "Tesla-T4", "Tesla-T4-SHARED"],
+        "nvidia.com/gpu.product": ["In", "Tesla-T4"],
     }
     assert found[1] == {
         ARCH: ["In", "amd64", "arm64"],
         "cloud.google.com/gke-accelerator": ["In", "nvidia-tesla-t4"],
     }
+
+
+def test_pods_that_want_whole_devices_select_no_shared_ones() -> None:
+    labels = {"nvidia.com/gpu.product": "Tesla-T4-SHARED", "nvidia.com/gpu.replicas": "4"}
+    shared = pool(T4, labels={**labels, "nvidia.com/gpu.memory": "131072"})
+    assert shared.shared
+    products = {"nvidia.com/gpu.product": ["In", "Tesla-T4-SHARED"]}
+    assert not any(products.items() <= term.items() for term in terms(candidate(workload([FP16]), pool(T4))))
+    assert any(
+        {**products, "nvidia.com/gpu.replicas": ["In", "4"]}.items() <= term.items()
+        for term in terms(candidate(workload([FP16]), shared, rules=any_type(sharedDevices=True)))
+    )
 
 
 def test_an_instance_type_parts_a_pool_without_a_name() -> None:
@@ -275,7 +287,7 @@ def test_a_tpu_names_accelerator_and_topology() -> None:
         (
             {"rack": "7"},
             [
-                {"rack": ["In", "7"], "nvidia.com/gpu.product": ["In", "NVIDIA-L4", "NVIDIA-L4-SHARED"]},
+                {"rack": ["In", "7"], "nvidia.com/gpu.product": ["In", "NVIDIA-L4"]},
                 {"rack": ["In", "7"], "cloud.google.com/gke-accelerator": ["In", "nvidia-l4"]},
             ],
         ),
@@ -295,7 +307,7 @@ def test_a_declared_pool_without_nodes(
     for want, have in zip(expected, found, strict=False):
         assert want.items() <= have.items()
         assert have[ARCH] == ["In", "amd64", "arm64"]
-    own = [m for m in CATALOG.classes[L4].spec.match if m.resource_name is None]
+    own = [m for m in CATALOG.classes[L4].spec.match if m.resource_name is None and not m.shared]
     assert len(found) == (1 if GKE_POOL in selector else len(own))
 
 

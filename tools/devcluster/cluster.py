@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,7 @@ class LocalCluster:
         self.kubectl = Kubectl(self.kubeconfig)
         """Runs kubectl as administrator of this cluster."""
         self.processes = ProcessTable(self.state / "processes.json")
+        self._commands: dict[str, list[str]] = {}
 
     def __enter__(self) -> LocalCluster:
         self.start()
@@ -78,6 +80,18 @@ class LocalCluster:
         """End the recorded processes, the last one first. The state folder stays, for its logs."""
         with shielded():
             self.processes.stop()
+
+    def kill(self, component: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """End one component, as a crash does; the others go on without it."""
+        (record,) = [each for each in self.processes.alive() if each.name == component]
+        record.signal(number)
+        self.processes.stop([component])
+
+    def revive(self, component: str, timeout: float = BOOT_TIMEOUT_SECONDS) -> None:
+        """Start a component that ``kill`` ended, on the same port and data, and wait until pods could be
+        created. Only the object that booted the cluster can. Raises ComponentError."""
+        self._launch(component, self._commands[component])
+        self.wait_ready(timeout)
 
     def running(self) -> bool:
         """Whether every component is alive."""
@@ -112,7 +126,8 @@ class LocalCluster:
         deadline = time.monotonic() + BOOT_TIMEOUT_SECONDS
         probe = ApiProbe(self.kubeconfig)
         for component, its_arguments in arguments(self.state, port, credentials).items():
-            self._launch(component, [str(binaries / component), *its_arguments])
+            self._commands[component] = [str(binaries / component), *its_arguments]
+            self._launch(component, self._commands[component])
             if component == ETCD:
                 self._wait(ETCD, lambda: etcd_is_healthy(self.state, ETCD_SOCKET_FILE), deadline)
             if component == API_SERVER:

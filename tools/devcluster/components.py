@@ -124,6 +124,7 @@ def _api_server(state: Path, port: int, credentials: Credentials) -> list[str]:
         f"--service-account-signing-key-file={credentials.service_accounts.key}",
         f"--audit-policy-file={DATA / 'audit-policy.yaml'}",
         f"--audit-log-path={state / 'audit.log'}",
+        "--audit-log-maxsize=100000",  # megabytes: a log that is rotated can't be counted in
         "--profiling=false",
     ]
 

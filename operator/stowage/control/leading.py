@@ -1,6 +1,6 @@
 """From standby to leader to the end: what is gated by the Lease, and in which order it stops.
 
-All tasks are made at the start, and wait: kopf ends tasks that are made after it.
+All tasks are made at the start, and wait.
 """
 
 from __future__ import annotations

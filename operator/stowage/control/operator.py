@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
 
 from stowage.catalog import load_catalog
 from stowage.cluster import ports
@@ -20,7 +20,6 @@ from stowage.control.device_watch import DeviceWatch
 from stowage.control.election import Elector, LostLeaseError
 from stowage.control.failing.pods import OwnPod, OwnPods, project_own_pod
 from stowage.control.failing.review import Failures
-from stowage.control.handlers import take_signals, watch
 from stowage.control.leading import Leading
 from stowage.control.lease import Timing
 from stowage.control.policy_status import report_policies
@@ -29,6 +28,7 @@ from stowage.control.queue import WorkQueue
 from stowage.control.reconcile import SECONDS, Reconciler, utc_now
 from stowage.control.triggers import Triggers, WorkKey, everyone, waiting
 from stowage.control.watchdog import Watchdog
+from stowage.control.watches import watch
 from stowage.control.world import World
 from stowage.observe import metrics
 from stowage.observe.health import Health
@@ -66,16 +66,6 @@ def _namespace_labels(body: Body) -> dict[str, str] | None:
     return dict(body["metadata"].get("labels") or {})
 
 
-def _report(resource: ports.ResourceType) -> Callable[[Exception], None]:
-    """Logs and counts what a watch failed of."""
-
-    def report(error: Exception) -> None:
-        metrics.watch_restarted(resource.qualified)
-        _log.warning("watch: %s", error)
-
-    return report
-
-
 class Operator:
     """Wires caches, queue and workers together."""
 
@@ -96,7 +86,7 @@ class Operator:
             ports.PODS,
             project=project_own_pod,
             on_change=self._triggers.own_pod(own_pods.change),
-            on_error=_report(ports.PODS),
+            on_error=self._watch_broke(ports.PODS),
             label_selector=SELECTOR,
         )
         self._pods: Reflector[PodUse] = Reflector(
@@ -104,7 +94,7 @@ class Operator:
             ports.PODS,
             project=project_pod,
             on_change=self.world.pod_changed,
-            on_error=_report(ports.PODS),
+            on_error=self._watch_broke(ports.PODS),
             field_selector=BOUND_PODS,
         )
         self._namespaces: Reflector[dict[str, str]] = Reflector(
@@ -112,9 +102,10 @@ class Operator:
             ports.NAMESPACES,
             project=_namespace_labels,
             on_change=self.world.namespace_changed,
-            on_error=_report(ports.NAMESPACES),
+            on_error=self._watch_broke(ports.NAMESPACES),
         )
         self._devices = DeviceWatch(cluster, self.world)
+        self._resync = resync.Resync(cluster, self.world, options.resync_seconds)
 
     def _node_ready(self, name: str) -> bool | None:
         node = self.world.nodes.items.get(("", name))
@@ -145,7 +136,7 @@ class Operator:
             await asyncio.gather(*(each.synced.wait() for each in watches))
             await self._devices.answered()
             self._triggers.world = self.world
-            group.create_task(resync.repeat(self._cluster, self.world, period, watchdog.resynced))
+            group.create_task(self._resync.run(watchdog.resynced), name="resync")
             self.leading.start(
                 group,
                 self.queue,
@@ -155,8 +146,8 @@ class Operator:
                 finish=self._reconciler.events.drain,
             )
             health.ready = True
-            await asyncio.sleep(0.01)  # lets the workers start: kopf ends what is made after it
-            await watch(self.world, self._options.context, self._find_missed, self.leading.stop)
+            take_signals(self.leading.stop)
+            await watch(self.world, self._options.context, self._resync.doubt)
 
     async def _prepare(self) -> None:
         """Before the first decision of a leader: a standby's watches may have been cut without a word, and
@@ -167,8 +158,16 @@ class Operator:
                 await reflector.refresh()
         self._begin()
 
-    async def _find_missed(self) -> None:
-        await resync.once(self._cluster, self.world)
+    def _watch_broke(self, resource: ports.ResourceType) -> Callable[[Exception], None]:
+        """Logs and counts what a watch failed of. It is seldom alone, and kopf doesn't tell of those that it
+        mends."""
+
+        def broke(error: Exception) -> None:
+            metrics.watch_restarted(resource.qualified)
+            _log.warning("watch: %s", error)
+            self._resync.doubt()
+
+        return broke
 
     def _begin(self) -> None:
         pools = self.world.discovery.pools
@@ -203,11 +202,10 @@ class Operator:
         self._known_problems = problems
 
 
-def _stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Reports what nobody awaited. kopf leaves generators open when it is cancelled while it lists; that
-    they can't be closed afterwards harms nothing."""
-    if "asyncgen" not in context:
-        loop.default_exception_handler(context)
+def take_signals(on_signal: Callable[[], object]) -> None:
+    """Lets SIGTERM and SIGINT call this."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
 
 
 async def serve(options: Options, health: Health) -> None:
@@ -219,7 +217,6 @@ async def serve(options: Options, health: Health) -> None:
     main = asyncio.current_task()
     assert main is not None
     take_signals(main.cancel)
-    asyncio.get_running_loop().set_exception_handler(_stray_error)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(health)
         cluster = await stack.enter_async_context(

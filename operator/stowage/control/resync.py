@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import NoReturn
@@ -14,7 +15,8 @@ from stowage.control.world import World
 from stowage.observe import metrics
 
 PERIOD_SECONDS = 300.0
-FIRST_SECONDS = 10.0
+DOUBT_SECONDS = 5.0
+"""So long doubts are gathered before everything is listed, and so far apart lists are at the least."""
 FIRST_RETRY_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
@@ -40,22 +42,39 @@ async def fill(cluster: Cluster, world: World) -> None:
             await asyncio.sleep(FIRST_RETRY_SECONDS)
 
 
-async def repeat(
-    cluster: Cluster, world: World, period: float = PERIOD_SECONDS, on_complete: Callable[[], None] = _nothing
-) -> NoReturn:
-    """Lists everything again and again. What it mends is logged: a watch lost it.
+class Resync:
+    """Lists everything again: now and then, and soon after there was reason to doubt the watches."""
 
-    The first time is early: what was deleted after ``fill`` and before the watches began is in neither.
-    """
-    await asyncio.sleep(min(period, FIRST_SECONDS))
-    while True:
-        if await once(cluster, world):
-            on_complete()
-        await asyncio.sleep(period)
+    def __init__(self, cluster: Cluster, world: World, period: float = PERIOD_SECONDS) -> None:
+        self._cluster = cluster
+        self._world = world
+        self._period = period
+        self._doubt = asyncio.Event()
+
+    def doubt(self) -> None:
+        """A watch broke, or began anew: what was deleted meanwhile it will never tell."""
+        self._doubt.set()
+
+    async def run(self, on_complete: Callable[[], None] = _nothing) -> NoReturn:
+        """Runs until cancelled. What it mends is logged: a watch lost it.
+
+        The first time is early: what was deleted after ``fill`` and before the watches began is in neither.
+        """
+        self.doubt()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._period):
+                    await self._doubt.wait()
+            await asyncio.sleep(min(self._period, DOUBT_SECONDS))
+            self._doubt.clear()
+            if await once(self._cluster, self._world):
+                on_complete()
+            else:
+                self.doubt()
 
 
 async def once(cluster: Cluster, world: World) -> bool:
-    """Lists everything again; whether all of it could be listed."""
+    """Lists everything again; returns whether all of it could be listed."""
     complete = True
     for store in world.stores:
         before = store.repairs

@@ -10,10 +10,16 @@ from pythonjsonlogger.json import JsonFormatter
 LogFormat = Literal["text", "json"]
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """kopf shows its own insides for every watch that the API server refuses; the message says it all."""
+_REPEATED = ("will retry", "will re-authenticate", "has failed", "OS signals are ignored")
+"""In kopf's lines: it says of each of its watches that each try failed, that it ended, and that all ended.
+One line of ours says so once."""
+
+
+def _without_repetition(record: logging.LogRecord) -> bool:
+    """Leaves out kopf's insides and repetitions: an outage shall not be nine lines a second."""
     if record.name.partition(".")[0] == "kopf":
         record.exc_info = None
+        return not any(each in record.getMessage() for each in _REPEATED)
     return True
 
 
@@ -57,6 +63,6 @@ def configure_logs(level: str, form: LogFormat) -> None:
         handler.setFormatter(TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level != "DEBUG":
-        handler.addFilter(_without_traceback)
+        handler.addFilter(_without_repetition)
         logging.getLogger("kopf").setLevel(logging.WARNING)
         logging.getLogger("aiohttp").setLevel(logging.WARNING)

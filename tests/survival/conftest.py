@@ -1,0 +1,98 @@
+"""A cluster of its own, since its components are killed here, an operator behind a proxy that injects
+faults, and a table of what was measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cluster.conftest import RBAC
+from tests.cluster.harness import OperatorProcess, Stage, kubeconfig_of
+from tests.conftest import create_kinds
+from tests.survival.town import RESULTS, SEED, Town
+
+from devcluster.audit import AuditLog
+from devcluster.cluster import LocalCluster
+from devcluster.faultproxy import FaultProxy
+from devcluster.testing import ephemeral_cluster
+
+NAMESPACE = "town"
+
+
+@pytest.fixture(scope="session")
+def frail_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    with ephemeral_cluster(tmp_path_factory.mktemp("frail") / "cluster") as local:
+        create_kinds(local)
+        local.kubectl("apply", "-f", str(RBAC))
+        yield local
+
+
+@pytest.fixture(scope="session")
+def direct_kubeconfig(frail_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the operator's ServiceAccount, past the proxy."""
+    arguments = ("-n", "stowage-system", "create", "token", "stowage-operator", "--duration=24h")
+    token = frail_cluster.kubectl(*arguments).stdout.strip()
+    folder = tmp_path_factory.mktemp("frail-operator")
+    return kubeconfig_of(frail_cluster, folder / "kubeconfig", {"token": token})
+
+
+@pytest.fixture(scope="session")
+def proxy(direct_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
+    with FaultProxy(tmp_path_factory.mktemp("proxy"), direct_kubeconfig, SEED) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def frail_operator(proxy: FaultProxy) -> Iterator[OperatorProcess]:
+    log = proxy.kubeconfig.with_name("operator.log")
+    operator = OperatorProcess(proxy.kubeconfig, log, "--resync", "600")
+    operator.start()
+    yield operator
+    if operator.running:
+        operator.stop()
+
+
+@pytest.fixture(scope="session")
+def built_town(frail_cluster: LocalCluster, frail_operator: OperatorProcess, proxy: FaultProxy) -> Town:
+    frail_cluster.kubectl("create", "namespace", NAMESPACE)
+    stage = Stage(frail_cluster, frail_operator, NAMESPACE)
+    made = Town(stage, proxy, AuditLog(frail_cluster.audit_log))
+    made.build()
+    return made
+
+
+@pytest.fixture
+def town(built_town: Town) -> Iterator[Town]:
+    """The town, all of it serving; the operator's log during the test is shown where it fails."""
+    operator = built_town.stage.operator
+    start = operator.size()
+    print(f"seed {SEED}; STOWAGE_SEED={SEED} repeats its choices")
+    if not operator.running:
+        operator.start()
+    built_town.converged()
+    yield built_town
+    built_town.proxy.clear()
+    print(f"--- the operator's log during this test\n{operator.text(start)}")
+    assert operator.running, "the operator ended"
+    assert "Traceback" not in operator.text(start)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What each fault did, over all tries."""
+    if not RESULTS:
+        return
+    tries = defaultdict(list)
+    for each in RESULTS:
+        tries[each.fault].append(each)
+    terminalreporter.section(f"survival, seed {SEED}")
+    heading = ("fault", "tries", "median s", "max s", "writes", "requests", "edits", "lost")
+    form = "{:<46} {:>5} {:>8} {:>7} {:>7} {:>8} {:>6} {:>5}"
+    terminalreporter.write_line(form.format(*heading))
+    for fault, found in tries.items():
+        seconds = [each.seconds for each in found]
+        numbers = (f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}")
+        most = [max(getattr(each, name) for each in found) for name in ("writes", "requests", "edits")]
+        terminalreporter.write_line(form.format(fault, len(found), *numbers, *most, 0))

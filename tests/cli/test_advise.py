@@ -53,7 +53,7 @@ def test_the_json_is_as_documented(stowage: Stowage, prices: Path) -> None:
     offer = offers(chat)["nvidia-l4", "fp8"]
     assert list(offer) == [
         "acceleratorClass", "acceleratorType", "vendor", "provenance", "variant", "precision", "quality",
-        "runtime", "runtimes", "architectures", "verdict", "reasons", "fastEnoughWithDevices",
+        "runtime", "runtimes", "architectures", "verdict", "reasons",
         "budgetUnchecked", "pareto", "dominatedBy", "bestOfClass", "latencyRank", "latencyAloneRank",
         "requestsPerReplica", "figures",
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stowage.cli.world import load_world
-from stowage.placement import estimate, fit
+from stowage.placement import fit, roofline
 from stowage.placement.candidates import Candidate, measure
 
 from .console import ROOT, Shown, lines_of, matches, run, shown
@@ -50,8 +50,8 @@ CONSTANTS = {
     "largest share of split weights / mean": fit.IMBALANCE,
     "reserve of a language model, GiB a device": round(fit.LANGUAGE_RESERVE / 2**30, 3),
     "reserve of a classic model, GiB a device": round(fit.CLASSIC_RESERVE / 2**30, 3),
-    "share of the peak that servers reach": estimate.COMPUTE_EFFICIENCY,
-    "share of the bandwidth that servers reach": estimate.BANDWIDTH_EFFICIENCY,
+    "share of the peak that servers reach": roofline.COMPUTE_EFFICIENCY,
+    "share of the bandwidth that servers reach": roofline.BANDWIDTH_EFFICIENCY,
 }
 
 
@@ -123,7 +123,7 @@ def engine(one: Candidate) -> dict[str, float | None]:
     """What the engine found, by the label that the page gives it."""
     spec, what = one.demand.workload.spec, one.estimate
     load = spec.requirements.throughput
-    tokens = (load.output_tokens if load else estimate.DEFAULT_OUTPUT_TOKENS) if spec.model.attention else 0
+    tokens = (load.output_tokens if load else roofline.DEFAULT_OUTPUT_TOKENS) if spec.model.attention else 0
     rate, first, each = what.requests_per_second, what.time_to_first_token, what.time_per_output_token
     batch = None
     if rate is not None and what.latency is not None:

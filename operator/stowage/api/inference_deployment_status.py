@@ -19,7 +19,8 @@ class EstimateStatus(Model):
     """What one replica of a placement does. Decimals as text."""
 
     basis: ShortText
-    """measured (from a profile), estimated (from the class's figures) or unknown."""
+    """measured (from a profile), estimated (from the class's figures), mixed (some are the one, some the
+    other) or unknown."""
     latency_seconds: NumberText | None = None
     """One request from end to end, in seconds."""
     time_to_first_token_seconds: NumberText | None = None

@@ -75,6 +75,14 @@ def gib(count: int | float | Decimal) -> str:
 
 
 @lru_cache(maxsize=4096)
+def milliseconds(seconds: float) -> str:
+    """A time for people with three digits at least: in milliseconds, from 10 s on in seconds."""
+    count = seconds * 1000
+    if seconds >= 10:
+        return f"{seconds:.0f} s" if seconds >= 100 else f"{seconds:.3g} s"
+    return f"{count:.0f} ms" if count >= 100 else f"{count:.3g} ms"
+
+
 def parse_duration(text: str) -> float:
     """A duration such as ``90s`` or ``1h30m`` in seconds.
 

@@ -37,7 +37,7 @@ class Credentials(Model):
 
 
 class Profile(Model):
-    """What was measured for this variant on one class of accelerator. It wins over any estimate."""
+    """What was measured for this variant on one class of accelerator. Each figure wins over its estimate."""
 
     accelerator_class: Name
     """The AcceleratorClass that was measured."""
@@ -48,7 +48,7 @@ class Profile(Model):
     tokens_per_second: Amount | None = None
     """Output tokens per second of one replica, all requests together."""
     latency: Duration | None = None
-    """Of one request, from end to end."""
+    """Of one request, from end to end. It is also what the goal LowestLatency compares."""
     time_to_first_token: Duration | None = None
     """From the request to its first output token."""
     time_per_output_token: Duration | None = None

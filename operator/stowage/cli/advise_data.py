@@ -66,7 +66,6 @@ def _offer(offer: Offer) -> Json:
         "architectures": list(offer.architectures),
         "verdict": verdict(offer),
         "reasons": [{"code": r.code.value, "message": r.message} for r in offer.reasons],
-        "fastEnoughWithDevices": offer.suits_with,
         "budgetUnchecked": offer.budget_unchecked,
         "pareto": offer.standing if offer.serves else None,
         "dominatedBy": None if by is None else {"acceleratorClass": by[0], "variant": by[1]},

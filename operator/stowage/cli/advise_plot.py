@@ -159,7 +159,7 @@ class _Section:
 
     def _mark(self, axes: Any, offer: Offer, gid: str) -> None:
         colour, front = self._colour[offer.key[1]], offer.standing == "Front"
-        measured = offer.candidate.estimate.basis == "measured"
+        measured = offer.candidate.estimate.basis_of("latency") == "measured"
         hollow = known_from_memory(offer) and not measured
         axes.plot(
             *([v] for v in self._point(offer)),
@@ -231,7 +231,7 @@ class _Section:
         handles = [dot(v, c) for v, c in self._colour.items()]
         if sum(o.standing == "Front" for o in self._offers) > 1:
             handles.append(Line2D([], [], color="#222222", lw=1.1, ls=(0, (5, 3)), label="Pareto front"))
-        bases = {o.candidate.estimate.basis for o in self._offers}
+        bases = {o.candidate.estimate.basis_of("latency") for o in self._offers}
         if "measured" in bases:
             handles.append(Line2D([], [], ls="", marker="D", ms=5.5, color=GREY, label="measured"))
         if "estimated" in bases:

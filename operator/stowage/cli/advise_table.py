@@ -122,8 +122,6 @@ def _refused(console: Console, advice: Advice) -> None:
         for name in sorted(nearest):
             one = nearest[name]
             why = "; ".join(r.message for r in one.reasons)
-            if one.suits_with is not None:
-                why += f" (on {one.suits_with} it would; the operator takes the least that fit)"
             _line(console, f"    {name.ljust(width)}  {verdict(one)}: {one.key[1]}: {why}")
     others = [o for o in advice.refused if o.key[0] in serving]
     if others:

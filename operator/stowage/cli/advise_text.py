@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.placement.advise import Axis
-from stowage.placement.estimate import DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS
 from stowage.placement.figures import Figure
+from stowage.placement.roofline import DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS
 
 LEGEND = "~ estimated, ? from figures known from memory only, no mark: measured, - unknown"
 

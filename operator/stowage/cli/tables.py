@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from stowage.api.quantity import milliseconds
 from stowage.cli.console import console as cli_console
 from stowage.control.offline import Planned
 from stowage.placement.candidates import Candidate
@@ -87,10 +88,10 @@ def _performance(chosen: Chosen) -> str:
     if one.requests_per_second is not None:
         parts.append(f"{one.requests_per_second:.3g} requests/s a replica")
     if one.time_to_first_token is not None and one.time_per_output_token is not None:
-        first, each = one.time_to_first_token * 1000, one.time_per_output_token * 1000
-        parts.append(f"first token {first:.3g} ms, then {each:.3g} ms each")
+        first, each = milliseconds(one.time_to_first_token), milliseconds(one.time_per_output_token)
+        parts.append(f"first token {first}, then {each} each")
     elif one.latency is not None:
-        parts.append(f"latency {one.latency * 1000:.3g} ms")
+        parts.append(f"latency {milliseconds(one.latency)}")
     return f"{one.basis}: {', '.join(parts)}" if parts else "performance unknown"
 
 

@@ -18,16 +18,10 @@ from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.meta import ObjectMeta
 from stowage.api.placement_policy import PlacementPolicy, PlacementPolicySpec
 from stowage.api.reasons import Code
-from stowage.placement.candidates import (
-    Candidate,
-    device_counts,
-    enumerate_candidates,
-    measure,
-)
+from stowage.placement.candidates import Candidate, enumerate_candidates, measure
 from stowage.placement.capacity import Capacity
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decision import Verdict
-from stowage.placement.estimate import UNKNOWN, Estimate, roofline
 from stowage.placement.imaginary import ARCHITECTURES, imaginary_pools
 from stowage.placement.order import rank
 from stowage.placement.outcome import nowhere
@@ -61,12 +55,8 @@ class Offer:
     """Every runtime that would serve it on as many devices, the one that the engine prefers first."""
     architectures: tuple[str, ...] = ()
     """CPU architectures of nodes on which it would serve."""
-    alone: Estimate = UNKNOWN
-    """The estimate for one request by itself."""
     budget_unchecked: bool = False
     """Whether a budget is asked for and no price is known."""
-    suits_with: int | None = None
-    """The least number of devices that would be fast enough, where the least that fit are too slow."""
     standing: Standing = "NotCompared"
     dominated_by: tuple[str, str] | None = None
     """Class and variant of an offer of the front that is as good on both axes and better on one."""
@@ -197,25 +187,10 @@ def _complete(best: Offer, ways: list[Offer]) -> Offer:
     if c.fit is None:
         return best
     equal = [w.candidate for w in ways if w.serves and w.candidate.devices == c.devices]
-    accelerator = c.pool.accelerator_class
-    slow = any(r.code is Code.LATENCY_TOO_HIGH for r in best.reasons)
     return replace(
         best,
         runtimes=tuple(dict.fromkeys(e.runtime.name for e in equal)),
         architectures=tuple(a for a in ARCHITECTURES if a in {e.pool.architecture for e in equal}),
-        alone=roofline(
-            c.demand.workload, c.variant, accelerator, c.devices, c.pool.device_memory, max_batch=1
-        ),
-        suits_with=_quick_enough(c) if slow else None,
-    )
-
-
-def _quick_enough(candidate: Candidate) -> int | None:
-    more = (n for n in device_counts(candidate) if n > candidate.devices)
-    wider = (measure(candidate, n) for n in more)
-    return next(
-        (c.devices for c in wider if not [r for r in failures(c, SUITS) if r.code is not Code.UNKNOWN_PRICE]),
-        None,
     )
 
 
@@ -226,7 +201,7 @@ def _compare(offers: list[Offer], axis: Axis) -> list[Offer]:
     by = {o.key: i for o, i in zip(known, dominators(points), strict=True)}
     best = {min(group, key=lambda o: _order(o, axis)).key for group in _by_class(offers)}
     latencies = _ranks({o.key: o.candidate.estimate.latency for o in offers})
-    alone = _ranks({o.key: o.alone.latency for o in offers})
+    alone = _ranks({o.key: o.candidate.estimate.latency_alone for o in offers})
     compared = []
     for one in offers:
         dominator = by.get(one.key)

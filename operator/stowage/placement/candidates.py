@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from stowage.api.inference_runtime import InferenceRuntime, Support
 from stowage.api.variant import Variant
-from stowage.placement.estimate import UNKNOWN, Estimate, estimate
+from stowage.placement.estimate import UNKNOWN, Estimate, estimate, excess
 from stowage.placement.fit import Fit, fit, fit_host
 from stowage.placement.groups import first_tier
 from stowage.placement.reasons import Reason
@@ -63,6 +63,18 @@ class Candidate:
         return self.pool.cost_per_hour * self.devices * replicas / self.pool.devices_per_node
 
 
+def cost_per_million(candidate: Candidate) -> tuple[float | None, float | None]:
+    """Cost of a million output tokens and of a million inferences by a replica at its full rate. A language
+    model has the one, a classic model the other."""
+    one, cost = candidate.estimate, candidate.replica_cost
+    language = candidate.demand.workload.spec.model.attention is not None
+    rate = one.tokens_per_second if language else one.requests_per_second
+    if cost is None or not rate:
+        return None, None
+    million = float(cost) / (rate * 3600) * 1e6
+    return (million, None) if language else (None, million)
+
+
 def supports_for(runtime: InferenceRuntime, pool: Pool) -> Support | None:
     """The first way in which the runtime runs on the pool's class."""
     for support in runtime.spec.supports:
@@ -75,12 +87,15 @@ def device_counts(candidate: Candidate) -> list[int]:
     """Devices per replica that the runtime and the model can use, ascending.
 
     Tensor parallelism splits the key and value heads, so their number must divide the devices'
-    number or be divided by it.
+    number or be divided by it. Several shares of a shared device may be of one device, and then add neither
+    memory nor speed, so a replica has one.
     """
     support, model = candidate.support, candidate.demand.workload.spec.model
     if support is None:
         return []
     counts = sorted(support.device_counts)
+    if candidate.pool.shared:
+        counts = [c for c in counts if c == 1]
     if candidate.pool.accelerator_class.spec.whole_node:
         counts = [c for c in counts if c == candidate.pool.devices_per_node]
     if model.attention is None or candidate.pool.is_cpu:
@@ -97,17 +112,33 @@ def fit_of(candidate: Candidate, devices: int) -> Fit:
     return fit(model, candidate.variant, devices, pool.device_memory)
 
 
-def least_fit(candidate: Candidate) -> Fit | None:
-    """The fit with the least devices that a node has; where none fits, that with the most of them, and
-    where a node has too few for any, that with the least."""
+def usable_fits(candidate: Candidate) -> Iterator[Fit]:
+    """The fits with the numbers of devices that a node has, the fewest first: those that fit; where none
+    does, that with the most of them, and where a node has too few for any, that with the least."""
     counts = device_counts(candidate)
     on_node = [c for c in counts if c <= candidate.pool.devices_per_node]
-    found = None
+    found, none_fits = None, True
     for count in on_node or counts[:1]:
         found = fit_of(candidate, count)
         if found.fits:
+            none_fits = False
+            yield found
+    if found is not None and none_fits:
+        yield found
+
+
+def quickest_enough(candidate: Candidate, fits: Iterable[Fit]) -> tuple[Fit, Estimate] | None:
+    """The fewest devices that meet the latency asked for; where none do, those that come nearest to it."""
+    workload, pool = candidate.demand.workload, candidate.pool
+    nearest: tuple[float, Fit, Estimate] | None = None
+    for one in fits:
+        found = estimate(workload, candidate.variant, pool.accelerator_class, one.devices, pool.device_memory)
+        over = excess(workload, found)
+        if nearest is None or over < nearest[0]:
+            nearest = over, one, found
+        if over <= 1.0:
             break
-    return found
+    return nearest and nearest[1:]
 
 
 def wanted_replicas(demand: Demand, one: Estimate) -> int:
@@ -153,13 +184,14 @@ def measure(candidate: Candidate, devices: int | None = None) -> Candidate:
     """Adds devices, fit, estimate, requests and replicas to a candidate that can run at all.
 
     Args:
-        devices: as many as a current placement has, instead of the least that fit.
+        devices: as many as a current placement has, instead of the fewest that fit and are quick enough.
     """
-    found = least_fit(candidate) if devices is None else fit_of(candidate, devices)
-    if found is None:
+    fits = usable_fits(candidate) if devices is None else [fit_of(candidate, devices)]
+    best = quickest_enough(candidate, fits)
+    if best is None:
         return candidate
+    found, one = best
     workload, pool = candidate.demand.workload, candidate.pool
-    one = estimate(workload, candidate.variant, pool.accelerator_class, found.devices, pool.device_memory)
     return Candidate(
         demand=candidate.demand,
         variant=candidate.variant,

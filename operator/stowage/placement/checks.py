@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from stowage.api.quantity import gib, parse_duration
+from stowage.api.quantity import gib, milliseconds, parse_duration
 from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate, device_counts
 from stowage.placement.pools import slice_hosts
@@ -196,11 +196,16 @@ def devices_per_node(c: Candidate) -> Reason | None:
         )
     if c.fit.devices <= c.pool.devices_per_node:
         return None
-    unit = "cores" if c.pool.is_cpu else "devices"
     return Reason(
         Code.TOO_FEW_DEVICES,
-        f"one replica needs {c.fit.devices} {unit} on one node, {c.pool.name} has {c.pool.devices_per_node}",
+        f"one replica needs {c.fit.devices} {_unit(c)} on one node, "
+        f"{c.pool.name} has {c.pool.devices_per_node}",
     )
+
+
+def _unit(c: Candidate) -> str:
+    unit = "core" if c.pool.is_cpu else "device"
+    return unit if c.devices == 1 else f"{unit}s"
 
 
 def quality(c: Candidate) -> Reason | None:
@@ -217,13 +222,14 @@ def latency(c: Candidate) -> Reason | None:
     if wanted is None:
         return None
     bounds = (
-        ("latency", wanted.request, c.estimate.latency),
-        ("time to first token", wanted.time_to_first_token, c.estimate.time_to_first_token),
-        ("time per output token", wanted.time_per_output_token, c.estimate.time_per_output_token),
+        ("latency", wanted.request),
+        ("time_to_first_token", wanted.time_to_first_token),
+        ("time_per_output_token", wanted.time_per_output_token),
     )
-    for name, limit, found in bounds:
+    for figure, limit in bounds:
         if limit is None:
             continue
+        name, found = figure.replace("_", " "), getattr(c.estimate, figure)
         if found is None:
             return Reason(
                 Code.UNKNOWN_PERFORMANCE,
@@ -231,7 +237,9 @@ def latency(c: Candidate) -> Reason | None:
             )
         if found > parse_duration(limit):
             return Reason(
-                Code.LATENCY_TOO_HIGH, f"{c.estimate.basis} {name} is {found * 1000:.0f} ms, at most {limit}"
+                Code.LATENCY_TOO_HIGH,
+                f"{c.estimate.basis_of(figure)} {name} is {milliseconds(found)} on {c.devices} "
+                f"{_unit(c)}, at most {limit}",
             )
     return None
 

@@ -11,6 +11,7 @@ from stowage.api.accelerator_pool import AcceleratorPool
 from stowage.api.quantity import parse_bytes, parse_millis
 from stowage.placement.pool_labels import capacity_type, named_by_label, with_resource
 from stowage.placement.recognition import declared_resource
+from stowage.placement.requests import cpu_share
 from stowage.placement.snapshot import Pool, Provision
 
 
@@ -112,6 +113,10 @@ def _empty_pool(
         devices_per_node=what.devices_per_node if what else 0,
         device_memory=parse_bytes(accelerator.spec.memory) if accelerator.spec.memory else None,
         node_memory=parse_bytes(what.memory) if what and what.memory else 2**60,
+        node_cpu=parse_millis(what.cpu) if what and what.cpu else 10**9,
+        cpu_per_device=cpu_share(parse_millis(what.cpu), what.devices_per_node)
+        if what and what.cpu
+        else None,
         labels=dict(spec.node_selector),
         topology=spec.node_selector.get(topology, "") if topology else "",
         cost_per_hour=price,

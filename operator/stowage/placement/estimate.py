@@ -1,69 +1,16 @@
-"""What one replica does: latency, rate, energy. Measured where a profile says so, else a roofline.
-
-The roofline (Williams, Waterman, Patterson: "Roofline", CACM 52-4, 2009) bounds a step by the slower
-of its arithmetic and its memory traffic. For transformers a forward pass takes two operations per
-parameter and token (Kaplan et al., arXiv:2001.08361, section 2.1); prefill is bound by arithmetic and
-decode by reading the weights and the KV cache once a step (Pope et al., arXiv:2211.05102).
-"""
+"""What one replica does: measured, figure by figure, where a profile says so; the rest is a roofline."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.inference_deployment import InferenceDeployment
-from stowage.api.quantity import parse_bytes, parse_duration
+from stowage.api.quantity import parse_duration
 from stowage.api.variant import Profile, Variant
-from stowage.placement.fit import BYTES, USABLE_SHARE, cache_shares, fixed_bytes, kv_bytes_per_token
+from stowage.placement.roofline import UNKNOWN, Estimate, roofline, seconds, tokens_of
 
-COMPUTE_EFFICIENCY = 0.5
-"""Share of the peak that servers reach: our own, conservative figure."""
-BANDWIDTH_EFFICIENCY = 0.7
-"""Share of the bandwidth that servers reach: our own, conservative figure."""
-MAX_BATCH = 256
-LEAST_GAIN = 1.001
-"""A larger batch is slower for each request; it is taken only for a gain that is more than rounding."""
-DEFAULT_INPUT_TOKENS = 512
-DEFAULT_OUTPUT_TOKENS = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What one replica does. Seconds, per second, joules; None where it can't be known.
-
-    The rates are those of the best batch that meets the latency asked for; latencies are those at
-    that batch.
-    """
-
-    basis: str
-    latency: float | None = None
-    time_to_first_token: float | None = None
-    time_per_output_token: float | None = None
-    requests_per_second: float | None = None
-    tokens_per_second: float | None = None
-    joules_per_request: float | None = None
-    batch: int | None = None
-    """Requests that are served at once; None where a measurement doesn't say."""
-
-
-UNKNOWN = Estimate("unknown")
-
-
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    """Latency bounds in seconds; infinite where none is asked for."""
-
-    latency: float
-    each: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Machine:
-    """A replica's devices taken together, at the share of their peaks that servers reach."""
-
-    operations: float
-    bandwidth: float
-    watts: float | None
+__all__ = ["UNKNOWN", "Estimate", "estimate", "excess"]
 
 
 def estimate(
@@ -73,155 +20,87 @@ def estimate(
     devices: int,
     device_memory: int | None,
 ) -> Estimate:
-    """What one replica of ``devices`` devices does. A measured profile wins."""
+    """What one replica of ``devices`` devices does. Each figure of a measured profile wins."""
+    calculated = roofline(workload, variant, accelerator, devices, device_memory)
     for profile in variant.profiles:
         if profile.accelerator_class == accelerator.name and profile.devices == devices:
-            return _measured(profile)
-    return roofline(workload, variant, accelerator, devices, device_memory)
+            return _with_profile(calculated, profile, workload, accelerator)
+    return calculated
 
 
-def roofline(
-    workload: InferenceDeployment,
-    variant: Variant,
-    accelerator: AcceleratorClass,
-    devices: int,
-    device_memory: int | None,
-    max_batch: int = MAX_BATCH,
+def excess(workload: InferenceDeployment, one: Estimate) -> float:
+    """How many times over its bound the worst latency is: 1 where all bounds are met, infinite where a
+    figure that is bounded isn't known."""
+    asked = workload.spec.requirements.latency
+    if asked is None:
+        return 1.0
+    pairs = (
+        (asked.request, one.latency),
+        (asked.time_to_first_token, one.time_to_first_token),
+        (asked.time_per_output_token, one.time_per_output_token),
+    )
+    over = max(
+        (float("inf") if f is None else f / (parse_duration(most) or 1e-9) for most, f in pairs if most),
+        default=1.0,
+    )
+    return max(1.0, over)
+
+
+FIGURES = (
+    "latency",
+    "time_to_first_token",
+    "time_per_output_token",
+    "requests_per_second",
+    "tokens_per_second",
+    "joules_per_request",
+)
+"""The fields of an estimate that a profile can settle."""
+
+
+def _with_profile(
+    calculated: Estimate, profile: Profile, workload: InferenceDeployment, accelerator: AcceleratorClass
 ) -> Estimate:
-    """The same by calculation alone, with batches of at most ``max_batch``: 1 is a request by itself."""
-    machine = _machine(accelerator, variant, devices)
-    if machine is None:
-        return UNKNOWN
-    if workload.spec.model.attention is not None:
-        return _language(workload, variant, machine, devices, device_memory, max_batch)
-    if workload.spec.model.inference is not None:
-        return _classic(workload, variant, machine, max_batch)
-    return UNKNOWN
-
-
-def _measured(profile: Profile) -> Estimate:
-    rate = float(profile.requests_per_second) if profile.requests_per_second else None
-    watts = float(profile.power_watts) if profile.power_watts else None
-    return Estimate(
-        basis="measured",
-        latency=_seconds(profile.latency),
-        time_to_first_token=_seconds(profile.time_to_first_token),
-        time_per_output_token=_seconds(profile.time_per_output_token),
-        requests_per_second=rate,
-        tokens_per_second=float(profile.tokens_per_second) if profile.tokens_per_second else None,
-        joules_per_request=watts / rate if watts is not None and rate else None,
+    """The profile's figures, what follows from them, and for the rest the calculated ones."""
+    known = _measured(profile, workload)
+    if not known:
+        return calculated
+    rate = known.get("requests_per_second")
+    design = accelerator.spec.power_watts
+    watts = float(profile.power_watts or design or 0) * (1 if profile.power_watts else profile.devices)
+    rest = {"joules_per_request": watts / rate} if rate and watts else {}
+    first = known.get("time_to_first_token", calculated.time_to_first_token)
+    each = known.get("time_per_output_token", calculated.time_per_output_token)
+    if "latency" in known:
+        rest["latency_alone"] = known["latency"]
+    elif first is not None and each is not None:
+        rest["latency"] = first + tokens_of(workload)[1] * each
+    mixed = replace(
+        calculated,
+        **{**rest, **known},  # type: ignore[arg-type]
+        batch=None if rate else calculated.batch,
+        measured=frozenset(known),
     )
+    there = {f for f in FIGURES if getattr(mixed, f) is not None}
+    return replace(mixed, basis="measured" if there <= known.keys() else "mixed")
 
 
-def _seconds(text: str | None) -> float | None:
-    return parse_duration(text) if text is not None else None
+def _measured(profile: Profile, workload: InferenceDeployment) -> dict[str, float]:
+    """The figures that follow from the profile alone, by field."""
+    language = workload.spec.model.attention is not None
+    outputs = tokens_of(workload)[1]
+    rate, tokens = _number(profile.requests_per_second), _number(profile.tokens_per_second)
+    first, each = seconds(profile.time_to_first_token), seconds(profile.time_per_output_token)
+    latency, watts = seconds(profile.latency), _number(profile.power_watts)
+    if language and rate is None and tokens is not None:
+        rate = tokens / outputs
+    if language and tokens is None and rate is not None:
+        tokens = rate * outputs
+    if latency is None and first is not None and each is not None:
+        latency = first + outputs * each
+    joules = watts / rate if watts is not None and rate else None
+    found = dict(zip(FIGURES, (latency, first, each, rate, tokens, joules), strict=True))
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _machine(accelerator: AcceleratorClass, variant: Variant, devices: int) -> _Machine | None:
-    spec = accelerator.spec
-    native = next((p for p in spec.precisions if p.name == variant.activations), None)
-    if native is None or native.peak is None or spec.memory_bandwidth is None:
-        return None
-    peak = native.sparse_peak if variant.sparsity and native.sparse_peak else native.peak
-    operations = float(peak) * 1e12 * devices * COMPUTE_EFFICIENCY
-    bandwidth = float(spec.memory_bandwidth) * 1e9 * devices * BANDWIDTH_EFFICIENCY
-    if operations <= 0 or bandwidth <= 0:
-        return None
-    watts = float(spec.power_watts) * devices if spec.power_watts else None
-    return _Machine(operations, bandwidth, watts)
-
-
-def _bounds(workload: InferenceDeployment) -> _Bounds:
-    latency = workload.spec.requirements.latency
-    if latency is None:
-        return _Bounds(float("inf"), float("inf"))
-    return _Bounds(
-        _seconds(latency.request) or float("inf"),
-        _seconds(latency.time_per_output_token) or float("inf"),
-    )
-
-
-def _language(
-    workload: InferenceDeployment,
-    variant: Variant,
-    machine: _Machine,
-    devices: int,
-    device_memory: int | None,
-    max_batch: int,
-) -> Estimate:
-    """Prefill and decode of a language model.
-
-    time to first token = 2 P I / operations;  time per output token at batch b =
-    max((W + b KV (I + O / 2)) / bandwidth, 2 P b / operations);  a batch of b requests takes
-    b prefills and O steps.  P parameters, I and O tokens in and out, W bytes of weights.
-    """
-    model, load = workload.spec.model, workload.spec.requirements.throughput
-    inputs = load.input_tokens if load else DEFAULT_INPUT_TOKENS
-    outputs = load.output_tokens if load else DEFAULT_OUTPUT_TOKENS
-    weights = parse_bytes(variant.size)
-    parameters = model.parameters or int(weights / BYTES[variant.weights])
-    per_token = kv_bytes_per_token(model, variant)
-    first = 2 * parameters * inputs / machine.operations
-    fitting = max_batch
-    if device_memory is not None and per_token:
-        room = _cache_room(workload, variant, devices, device_memory)
-        fitting = max(1, int(room // (per_token * (inputs + outputs))))
-    bounds = _bounds(workload)
-    best: tuple[float, int, float] | None = None
-    batch = 1
-    while batch <= min(max_batch, fitting):
-        traffic = (weights + batch * per_token * (inputs + outputs / 2)) / machine.bandwidth
-        step = max(traffic, 2 * parameters * batch / machine.operations)
-        if batch > 1 and (step > bounds.each or first + outputs * step > bounds.latency):
-            break
-        rate = batch / (batch * first + outputs * step)
-        if best is None or rate > best[0] * LEAST_GAIN:
-            best = (rate, batch, step)
-        batch *= 2
-    assert best is not None  # the first batch is always taken
-    rate, batch, step = best
-    return Estimate(
-        basis="estimated",
-        latency=first + outputs * step,
-        time_to_first_token=first,
-        time_per_output_token=step,
-        requests_per_second=rate,
-        tokens_per_second=rate * outputs,
-        joules_per_request=machine.watts / rate if machine.watts is not None else None,
-        batch=batch,
-    )
-
-
-def _cache_room(workload: InferenceDeployment, variant: Variant, devices: int, device_memory: int) -> float:
-    model = workload.spec.model
-    used = fixed_bytes(model, variant, devices)
-    return max(0.0, device_memory * USABLE_SHARE - used) * cache_shares(model, devices)
-
-
-def _classic(workload: InferenceDeployment, variant: Variant, machine: _Machine, max_batch: int) -> Estimate:
-    """One pass of a classic model: max(F b / operations, (W + A b) / bandwidth) for a batch of b."""
-    inference = workload.spec.model.inference
-    assert inference is not None
-    weights = parse_bytes(variant.size)
-    activations = parse_bytes(inference.activation_memory) if inference.activation_memory else 0
-    bounds = _bounds(workload)
-    best: tuple[float, int, float] | None = None
-    batch = 1
-    while batch <= max_batch:
-        time = max(
-            inference.flops * batch / machine.operations, (weights + activations * batch) / machine.bandwidth
-        )
-        if batch > 1 and time > bounds.latency:
-            break
-        if best is None or batch / time > best[0] * LEAST_GAIN:
-            best = (batch / time, batch, time)
-        batch *= 2
-    assert best is not None
-    rate, batch, time = best
-    return Estimate(
-        basis="estimated",
-        latency=time,
-        requests_per_second=rate,
-        joules_per_request=machine.watts / rate if machine.watts is not None else None,
-        batch=batch,
-    )
+def _number(text: str | None) -> float | None:
+    return float(text) if text is not None else None

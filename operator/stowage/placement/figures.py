@@ -7,6 +7,7 @@ from typing import Literal
 
 from stowage.api.quantity import GIB
 from stowage.placement.advise import Offer
+from stowage.placement.candidates import cost_per_million
 from stowage.placement.imaginary import NODE_MEMORY
 
 Basis = Literal["measured", "estimated", "unknown"]
@@ -29,39 +30,44 @@ Figures = dict[str, Figure | None]
 
 def figures(offer: Offer) -> Figures:
     """All numbers of an offer that runs; docs/advise.md says what each means."""
-    c, one, alone = offer.candidate, offer.candidate.estimate, offer.alone
+    c, one = offer.candidate, offer.candidate.estimate
     language = c.demand.workload.spec.model.attention is not None
-    measured = one.basis == "measured"
     from_memory = known_from_memory(offer)
 
-    def figure(value: float | None, unit: str, *, by_profile: bool = measured) -> Figure:
+    def figure(value: float | None, unit: str, rests_on: str = "") -> Figure:
         if value is None:
             return Figure(None, unit, "unknown")
-        basis: Basis = "measured" if by_profile else "estimated"
-        return Figure(float(value), unit, basis, from_memory and not by_profile)
+        measured = rests_on in one.measured
+        return Figure(
+            float(value), unit, "measured" if measured else "estimated", from_memory and not measured
+        )
 
-    def of_tokens(value: float | None, unit: str) -> Figure | None:
-        return figure(value, unit) if language else None
+    def of(field: str, unit: str) -> Figure:
+        return figure(getattr(one, field), unit, field)
+
+    def of_tokens(field: str, unit: str) -> Figure | None:
+        return of(field, unit) if language else None
 
     fit, cost = c.fit, c.total_cost
     usable = None if fit is None or fit.usable >= NODE_MEMORY // 2 else fit.usable / GIB
-    million = cost_per_million(offer)
+    tokens, calls = cost_per_million(c)
+    rate = "requests_per_second"
     return {
         "devicesPerReplica": figure(c.devices or None, "cores" if c.pool.is_cpu else "devices"),
-        "replicas": figure(c.replicas if fit is not None else None, "replicas"),
-        "memoryNeeded": figure(None if fit is None else fit.needed / GIB, "GiB", by_profile=False),
-        "memoryUsable": figure(usable, "GiB", by_profile=False),
-        "batch": figure(one.batch, "requests"),
-        "latency": figure(one.latency, "s"),
-        "latencyAlone": figure(alone.latency, "s", by_profile=False),
-        "timeToFirstToken": of_tokens(one.time_to_first_token, "s"),
-        "timePerOutputToken": of_tokens(one.time_per_output_token, "s"),
-        "requestsPerSecond": figure(one.requests_per_second, "per second"),
-        "tokensPerSecond": of_tokens(one.tokens_per_second, "per second"),
-        "joulesPerRequest": figure(one.joules_per_request, "J"),
-        "costPerHour": figure(None if cost is None else float(cost), "per hour"),
-        "costPerMillionOutputTokens": figure(million, "per million output tokens") if language else None,
-        "costPerMillionInferences": None if language else figure(million, "per million inferences"),
+        "replicas": figure(c.replicas if fit is not None else None, "replicas", rate),
+        "memoryNeeded": figure(None if fit is None else fit.needed / GIB, "GiB"),
+        "memoryUsable": figure(usable, "GiB"),
+        "batch": of("batch", "requests"),
+        "latency": of("latency", "s"),
+        "latencyAlone": figure(one.latency_alone, "s", "latency"),
+        "timeToFirstToken": of_tokens("time_to_first_token", "s"),
+        "timePerOutputToken": of_tokens("time_per_output_token", "s"),
+        "requestsPerSecond": of("requests_per_second", "per second"),
+        "tokensPerSecond": of_tokens("tokens_per_second", "per second"),
+        "joulesPerRequest": of("joules_per_request", "J"),
+        "costPerHour": figure(None if cost is None else float(cost), "per hour", rate),
+        "costPerMillionOutputTokens": figure(tokens, "per million output tokens", rate) if language else None,
+        "costPerMillionInferences": None if language else figure(calls, "per million inferences", rate),
     }
 
 
@@ -69,14 +75,3 @@ def known_from_memory(offer: Offer) -> bool:
     """Whether nobody has looked up the class's figures."""
     provenance = offer.candidate.pool.accelerator_class.spec.provenance
     return provenance is not None and provenance.performance == "Memory"
-
-
-def cost_per_million(offer: Offer) -> float | None:
-    """Cost of a million output tokens, or inferences of a classic model, of a replica at its full rate."""
-    c = offer.candidate
-    language = c.demand.workload.spec.model.attention is not None
-    rate = c.estimate.tokens_per_second if language else c.estimate.requests_per_second
-    cost = c.replica_cost
-    if cost is None or not rate:
-        return None
-    return float(cost) / (rate * 3600) * 1e6

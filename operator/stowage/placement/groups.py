@@ -135,4 +135,5 @@ def _shape_key(pool: Pool) -> tuple[object, ...]:
         pool.topology,
         pool.shared,
         pool.published,
+        pool.cpu_per_device,
     )

@@ -14,6 +14,7 @@ from stowage.placement.decision import Chosen, Verdict
 from stowage.placement.order import Rank, rank
 from stowage.placement.outcome import room_text
 from stowage.placement.reasons import Reason
+from stowage.placement.requests import too_large
 from stowage.placement.snapshot import Demand, Pool
 
 
@@ -107,8 +108,11 @@ def _no_room(candidate: Candidate, capacity: Capacity) -> Reason | None:
         return Reason(
             Code.NO_USABLE_NODE, f"all nodes of {pool.name} are cordoned, not ready or tainted{taints}"
         )
+    short = too_large(candidate.requests, pool, candidate.demand.workload)
     return Reason(
-        Code.NO_CAPACITY, f"no node of {pool.name} has room for one replica: {room_text(candidate)}"
+        Code.NO_CAPACITY,
+        f"no node of {pool.name} has room for one replica: {room_text(candidate)}"
+        + (f"; {short}" if short else ""),
     )
 
 

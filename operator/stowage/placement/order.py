@@ -11,6 +11,7 @@ from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate
 from stowage.placement.capacity import Capacity, Room
 from stowage.placement.reasons import Reason
+from stowage.placement.roofline import peak_of
 
 Key = tuple[int, float]
 """Known before unknown, then smaller before larger."""
@@ -23,12 +24,14 @@ def _known(value: float | None) -> Key:
 
 
 def _cheapest(c: Candidate) -> Key:
-    cost = c.total_cost
-    return _known(None if cost is None else float(cost))
+    """Cost, where price and rate are known; then those whose rate nobody knows, so that nobody can tell
+    what their work costs; without a price the smallest device comes first."""
+    cost, blind = c.total_cost, c.estimate.requests_per_second is None
+    return (2 + blind, _memory_taken(c)) if cost is None else (int(blind), float(cost))
 
 
 def _lowest_latency(c: Candidate) -> Key:
-    return _known(c.estimate.latency)
+    return _known(c.estimate.latency_alone)
 
 
 def _highest_throughput(c: Candidate) -> Key:
@@ -42,13 +45,18 @@ def _lowest_energy(c: Candidate) -> Key:
 
 def _best_fit(c: Candidate) -> Key:
     """The least device memory taken; CPUs have none and count their requested memory."""
+    return 0, _memory_taken(c)
+
+
+def _memory_taken(c: Candidate) -> float:
     memory = c.pool.device_memory
-    return (0, float(memory * c.devices)) if memory else (0, float(c.requests.get("memory", 0)))
+    return float(memory * c.devices if memory else c.requests.get("memory", 0))
 
 
 def _most_capable(c: Candidate) -> Key:
-    peaks = [float(p.peak) for p in c.pool.accelerator_class.spec.precisions if p.peak is not None]
-    return _known(-max(peaks) * c.devices if peaks else None)
+    """The peak at the variant's own arithmetic, of all devices together."""
+    peak = peak_of(c.pool.accelerator_class, c.variant)
+    return _known(None if peak is None else -peak * c.devices)
 
 
 def _first_available(c: Candidate) -> Key:  # noqa: ARG001 - one shape for all goals
@@ -64,7 +72,27 @@ class Goal:
 
 
 def _cost_text(c: Candidate) -> str:
-    return "has no known price" if c.total_cost is None else f"costs {c.total_cost:.2f} per hour"
+    if c.total_cost is None:
+        return f"has no known price and takes {_memory_taken(c) / 2**30:.1f} GiB"
+    text = f"costs {c.total_cost:.2f} per hour"
+    return f"{text} at an unknown rate" if c.estimate.requests_per_second is None else text
+
+
+def _latency_text(c: Candidate) -> str:
+    alone = c.estimate.latency_alone
+    return "has no known latency" if alone is None else f"answers a lone request in {alone:.3g} s"
+
+
+def _rate(c: Candidate) -> str:
+    rate = c.estimate.requests_per_second
+    return "has no known rate" if rate is None else f"serves {rate:.3g} requests/s"
+
+
+def _peak_text(c: Candidate) -> str:
+    known, peak = _most_capable(c)
+    precision = c.variant.activations
+    unit = "TOPS" if precision.startswith("int") else "TFLOPS"
+    return f"peaks at {-peak:.0f} {unit} of {precision}" if not known else f"has no known peak of {precision}"
 
 
 def _number(value: float | None, unit: str, name: str) -> str:
@@ -73,7 +101,7 @@ def _number(value: float | None, unit: str, name: str) -> str:
 
 GOALS: dict[str, Goal] = {
     "Cheapest": Goal(_cheapest, _cost_text),
-    "LowestLatency": Goal(_lowest_latency, lambda c: _number(c.estimate.latency, "s", "latency")),
+    "LowestLatency": Goal(_lowest_latency, _latency_text),
     "HighestThroughput": Goal(
         _highest_throughput, lambda c: _number(c.estimate.requests_per_second, "requests/s", "throughput")
     ),
@@ -81,16 +109,14 @@ GOALS: dict[str, Goal] = {
         _lowest_energy, lambda c: _number(c.estimate.joules_per_request, "J a request", "energy")
     ),
     "BestFit": Goal(_best_fit, lambda c: f"takes {_best_fit(c)[1] / 2**30:.1f} GiB"),
-    "MostCapable": Goal(
-        _most_capable, lambda c: f"peaks at {-_most_capable(c)[1]:.0f} TOPS" if _most_capable(c)[0] == 0 else
-        "has no known peak"
-    ),
+    "MostCapable": Goal(_most_capable, _peak_text),
     "FirstAvailable": Goal(_first_available, lambda c: f"is pool {c.pool.name}"),
 }  # fmt: skip
 
 
-Merit = tuple[Key, int, Decimal, int]
-"""The goal, fewer devices, higher quality, the runtime's preference: the same wherever there is room."""
+Merit = tuple[Key, int, Decimal, int, Key]
+"""The goal, fewer devices, higher quality, the runtime's preference, the rate: the same wherever there is
+room."""
 
 
 class Rank(NamedTuple):
@@ -98,7 +124,7 @@ class Rank(NamedTuple):
 
     Candidates that hold all wanted replicas come before those that hold only some, so that a later
     tier serves where an earlier one can't. Then tier, room (free before provisionable), the goal,
-    fewer devices, higher quality, the runtime's preference, names.
+    fewer devices, higher quality, the runtime's preference, a higher rate, and last the name.
     """
 
     partial: bool
@@ -108,6 +134,7 @@ class Rank(NamedTuple):
     devices: int
     quality: Decimal
     preference: int
+    rate: Key
     name: str
 
 
@@ -125,6 +152,7 @@ def merit(candidate: Candidate) -> Merit:
         candidate.devices,
         -Decimal(candidate.variant.quality),
         -candidate.runtime.spec.preference,
+        _highest_throughput(candidate),
     )
 
 
@@ -157,4 +185,6 @@ def why_not(candidate: Candidate, own: Rank, best: Candidate, winning: Rank) -> 
         return Reason(
             Code.NOT_BEST, f"equal, and {best.runtime.name} is preferred to {candidate.runtime.name}"
         )
+    if own.rate != winning.rate:
+        return Reason(Code.NOT_BEST, f"equal, but {_rate(candidate)}, the chosen one {_rate(best)}")
     return Reason(Code.NOT_BEST, "equal, and its name comes later")

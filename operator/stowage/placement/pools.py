@@ -15,6 +15,7 @@ from stowage.placement.pool_labels import (
     with_resource,
 )
 from stowage.placement.recognition import CLASS_LABEL
+from stowage.placement.requests import cpu_share
 from stowage.placement.snapshot import Node, Pool
 
 
@@ -90,6 +91,11 @@ def pool_of(identity: Identity, accelerator: AcceleratorClass, nodes: list[Node]
         devices_per_node=_devices_per_node(accelerator, identity.resource, nodes),
         device_memory=min(memories, default=None),
         node_memory=max(n.allocatable.get("memory", 0) for n in nodes),
+        node_cpu=max(n.allocatable.get("cpu", 0) for n in nodes),
+        cpu_per_device=min(
+            (cpu_share(n.allocatable.get("cpu", 0), n.capacity.get(identity.resource, 0)) for n in nodes),
+            default=None,
+        ),
         labels=common,
         topology=common.get(spec.topology_label, "") if spec.topology_label else "",
         shared=shares_of(spec, common) is not None,

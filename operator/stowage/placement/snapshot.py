@@ -82,6 +82,11 @@ class Pool:
     shared: bool = False
     cost_per_hour: Decimal | None = None
     provision: Provision | None = None
+    node_cpu: int = 10**9
+    """Thousandths of a core that pods can have on the largest node."""
+    cpu_per_device: int | None = None
+    """Thousandths of a core that are a device's share of its node, as ``requests`` divides it. None where
+    that isn't known."""
     published: str = ""
     """What the pool's nodes publish the devices as. Empty: the class's own resource name."""
 

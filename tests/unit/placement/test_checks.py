@@ -293,12 +293,22 @@ CASES = {
     "quality: equal": Case(checks.quality, None, variant={"quality": "0.990"}, asked={"minQuality": "0.99"}),
     "latency": Case(
         checks.latency,
-        (Code.LATENCY_TOO_HIGH, "estimated time to first token is 164 ms, at most 100ms"),
+        (Code.LATENCY_TOO_HIGH, "estimated time to first token is 164 ms on 1 device, at most 100ms"),
+        support={"deviceCounts": [1]},
         asked={"latency": {"timeToFirstToken": "100ms"}},
+    ),
+    "latency: the most devices come nearest": Case(
+        checks.latency,
+        (Code.LATENCY_TOO_HIGH, "estimated time to first token is 41 ms on 4 devices, at most 40ms"),
+        asked={"latency": {"timeToFirstToken": "40ms"}},
+    ),
+    "latency: more devices are quick enough": Case(
+        checks.latency, None, asked={"latency": {"timeToFirstToken": "100ms"}}
     ),
     "latency: measured": Case(
         checks.latency,
-        (Code.LATENCY_TOO_HIGH, "measured time per output token is 51 ms, at most 50ms"),
+        (Code.LATENCY_TOO_HIGH, "measured time per output token is 51 ms on 1 device, at most 50ms"),
+        support={"deviceCounts": [1]},
         variant={"profiles": [{"acceleratorClass": "gpu", "timePerOutputToken": "51ms"}]},
         asked={"latency": {"timePerOutputToken": "50ms"}},
     ),

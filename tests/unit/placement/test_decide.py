@@ -16,12 +16,14 @@ from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Amounts, Demand, Holding, Node, Placement, Snapshot
 
 from .builders import (
+    CLASSIFIER,
     GKE_POOL,
     GPU,
     SAMPLES,
     Spec,
     accelerator,
     bind,
+    choose,
     cpu_class,
     declared,
     fleet_snapshot,
@@ -630,3 +632,40 @@ def test_a_failed_placement_gives_way(
     seen = bind(snapshot(nodes, [A, B], used={"a0": {GPU: 3}}), held)
     decision = decide(seen, Demand(workload(**FP16), policy()), (A1,), failed(A1, code=code))
     assert (placed(decision), decision.gives_way) == (found, gives_way)
+
+
+SHARED = accelerator("shared", memory="4Gi", sharing=[{"strategyLabel": "example.com/sharing"}])
+
+
+def test_shares_of_a_device_add_up_to_no_larger_one() -> None:
+    """Four shares of 4 GiB may be of one device, so 8 GiB don't fit; nor does more speed come of them."""
+    seen = snapshot([node("n", "shared", "p", labels={"example.com/sharing": "time-slicing"})], [SHARED])
+    rules = policy(sharedDevices=True)
+    assert placed(choose(seen, workload([variant(size="1Mi")], CLASSIFIER), rules)) == [
+        ("bf16/server/p.shared/1", 1)
+    ]
+    decision = choose(seen, workload(), rules)
+    assert verdicts(decision) == [("bf16/server/p.shared/1", False, ["InsufficientMemory"])]
+
+
+@pytest.mark.parametrize(
+    ("latency", "counts", "expected"),
+    [
+        pytest.param("20ms", [1, 2, 4], [("bf16/server/s/1", 1)], id="one device is quick enough"),
+        pytest.param("7ms", [1, 2, 4], [("bf16/server/s/2", 1)], id="two are"),
+        pytest.param("4ms", [1, 2, 4], [("bf16/server/s/4", 1)], id="four are"),
+        pytest.param("4ms", [1, 2, 8], [], id="the runtime can't use four, and the node has no eight"),
+        pytest.param("1ms", [1, 2, 4], [], id="none are"),
+    ],
+)
+def test_as_many_devices_as_the_latency_takes(
+    latency: str, counts: list[int], expected: list[tuple[str, int]]
+) -> None:
+    """A token alone takes 12.4 ms on one device, 6.2 on two, 3.1 on four."""
+    seen = snapshot(
+        [node("s", "small", "s")],
+        [accelerator("small")],
+        runtimes=[runtime(supports=[{"deviceCounts": counts}])],
+    )
+    wanted = workload(requirements={"latency": {"timePerOutputToken": latency}})
+    assert placed(choose(seen, wanted)) == expected

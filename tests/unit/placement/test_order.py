@@ -20,6 +20,7 @@ from .builders import (
     node,
     policy,
     priced,
+    runtime,
     snapshot,
     tier,
     variant,
@@ -59,15 +60,28 @@ def short(decision: Decision) -> tuple[str, list[tuple[str, str, str]]]:
             "l",
             [
                 ("s", "NotBest", "Cheapest: costs 1.00 per hour, the chosen one costs 0.50 per hour"),
-                ("b", "NotBest", "Cheapest: has no known price, the chosen one costs 0.50 per hour"),
+                (
+                    "b",
+                    "NotBest",
+                    "Cheapest: has no known price and takes 40.0 GiB, the chosen one costs 0.50 per hour",
+                ),
             ],
         ),
         (
             "LowestLatency",
             "l",
             [
-                ("s", "NotBest", "LowestLatency: has latency 2.18 s, the chosen one has latency 0.696 s"),
-                ("b", "NotBest", "LowestLatency: has no known latency, the chosen one has latency 0.696 s"),
+                (
+                    "s",
+                    "NotBest",
+                    "LowestLatency: answers a lone request in 1.75 s, "
+                    "the chosen one answers a lone request in 0.437 s",
+                ),
+                (
+                    "b",
+                    "NotBest",
+                    "LowestLatency: has no known latency, the chosen one answers a lone request in 0.437 s",
+                ),
             ],
         ),
         (
@@ -116,16 +130,32 @@ def short(decision: Decision) -> tuple[str, list[tuple[str, str, str]]]:
             "MostCapable",
             "l",
             [
-                ("s", "NotBest", "MostCapable: peaks at 100 TOPS, the chosen one peaks at 400 TOPS"),
-                ("b", "NotBest", "MostCapable: has no known peak, the chosen one peaks at 400 TOPS"),
+                (
+                    "s",
+                    "NotBest",
+                    "MostCapable: peaks at 100 TFLOPS of bf16, the chosen one peaks at 400 TFLOPS of bf16",
+                ),
+                (
+                    "b",
+                    "NotBest",
+                    "MostCapable: has no known peak of bf16, the chosen one peaks at 400 TFLOPS of bf16",
+                ),
             ],
         ),
         (
             "FirstAvailable",
-            "b",
+            "l",
             [
-                ("l", "NotBest", "equal, and its name comes later"),
-                ("s", "NotBest", "equal, and its name comes later"),
+                (
+                    "s",
+                    "NotBest",
+                    "equal, but serves 4.41 requests/s, the chosen one serves 19.5 requests/s",
+                ),
+                (
+                    "b",
+                    "NotBest",
+                    "equal, but has no known rate, the chosen one serves 19.5 requests/s",
+                ),
             ],
         ),
     ],
@@ -192,6 +222,18 @@ def test_inside_a_tier_what_is_free_comes_before_what_must_be_provisioned() -> N
             id="higher quality",
         ),
         pytest.param(
+            [variant("a", size="9Gi"), variant("b", size="8Gi")],
+            {"s": 4},
+            [
+                (
+                    "a",
+                    "NotBest",
+                    "equal, but serves 3.47 requests/s, the chosen one serves 4.41 requests/s",
+                )
+            ],
+            id="a higher rate",
+        ),
+        pytest.param(
             [variant("c"), variant("b")],
             {"s": 4},
             [("c", "NotBest", "equal, and its name comes later")],
@@ -206,6 +248,81 @@ def test_ties(variants: Sequence[Spec], gpus: dict[str, int], others: list[tuple
         (v.candidate.variant.name, v.reasons[0].code.value, v.reasons[0].message) for v in decision.verdicts
     ]
     assert (decision.placements[0].as_placed.variant, found) == ("b", others)
+
+
+def test_a_preferred_runtime_comes_before_a_faster_candidate() -> None:
+    servers = [
+        runtime("plain", supports=[{"deviceCounts": [1]}]),
+        runtime("preferred", preference=101, supports=[{"deviceCounts": [1]}], formats=["onnx"]),
+    ]
+    wanted = workload([variant("a", size="8Gi"), variant("b", size="9Gi", format="onnx")])
+    seen = snapshot([node("s", "small", "s")], [SMALL], runtimes=servers)
+    decision = choose(seen, wanted, policy(goal="FirstAvailable"))
+    assert decision.placements[0].as_placed.id == "b/preferred/s/1"
+    found = {v.candidate.placement.id: v.reasons[0].message for v in decision.verdicts if v.feasible}
+    preferred = "equal, and preferred is preferred to plain"
+    assert found == {"a/plain/s/1": preferred, "b/plain/s/1": preferred}
+
+
+def test_lowest_latency_goes_by_a_request_alone() -> None:
+    """At its best batch the roomy device serves 64 at once, each slower than the small one's 32, which
+    has less bandwidth and half the peak: alone, a request is answered sooner by the roomy one."""
+    roomy = accelerator("roomy", memory="80Gi", memoryBandwidth="1200")
+    nodes = [node("s", "small", "s"), node("r", "roomy", "r")]
+    decision = choose(snapshot(nodes, [SMALL, roomy]), workload(), policy(goal="LowestLatency"))
+    chosen, (other,) = decision.placements[0].candidate, [v.candidate for v in decision.verdicts]
+    assert (chosen.pool.name, other.pool.name) == ("r", "s")
+    loaded, alone = ([getattr(c.estimate, f) for c in (chosen, other)] for f in ("latency", "latency_alone"))
+    assert alone[0] < alone[1]
+    assert loaded[0] > loaded[1]
+
+
+NARROW = accelerator(
+    "narrow", memory="24Gi", precisions=[{"name": "bf16", "peak": "150"}, {"name": "int4", "peak": "9000"}]
+)
+
+
+@pytest.mark.parametrize(
+    ("variants", "best"),
+    [
+        pytest.param([variant()], "bf16 on l", id="what int4 could do is no matter"),
+        pytest.param(
+            [variant(), variant("fp16", precision="fp16", sparsity="2:4")], "fp16 on p", id="pruned, sparse"
+        ),
+    ],
+)
+def test_most_capable_at_the_variants_own_arithmetic(variants: list[Spec], best: str) -> None:
+    pruned = accelerator("pruned", precisions=[{"name": "fp16", "peak": "300", "sparsePeak": "600"}])
+    nodes = [node("n", "narrow", "n"), node("l", "large", "l"), node("p", "pruned", "p")]
+    decision = choose(
+        snapshot(nodes, [NARROW, LARGE, pruned]), workload(variants), policy(goal="MostCapable")
+    )
+    chosen = decision.placements[0].as_placed
+    assert f"{chosen.variant} on {chosen.pool}" == best
+
+
+def ordered(decision: Decision) -> list[str]:
+    return [
+        *(c.as_placed.pool for c in decision.placements),
+        *(v.candidate.pool.name for v in decision.verdicts if v.feasible),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        pytest.param([], ["s", "l", "b"], id="no price: the smallest device; an unknown rate comes last"),
+        pytest.param([priced("l", "large", "99")], ["l", "s", "b"], id="a price, however high, comes first"),
+        pytest.param(
+            [priced("l", "large", "99"), priced("b", "blank", "1")],
+            ["l", "b", "s"],
+            id="what nobody knows the rate of isn't cheap",
+        ),
+    ],
+)
+def test_cheapest_where_not_all_is_known(prices: list[AcceleratorPool], expected: list[str]) -> None:
+    decision = choose(snapshot(NODES, CLASSES, prices), workload(), policy(goal="Cheapest"))
+    assert ordered(decision) == expected
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,8 @@ def test_a_pool_without_nodes() -> None:
         devices_per_node=4,
         device_memory=gib(24),
         node_memory=gib(64),
+        node_cpu=16000,
+        cpu_per_device=3800,
         labels={GKE_POOL: "new"},
         cost_per_hour=Decimal(4),
         provision=Provision(3, SHAPE),

@@ -89,7 +89,8 @@ class InferenceDeploymentSpec(Model):
     policy: Name | None = None
     """The PlacementPolicy. Absent: the default one."""
     priority_class_name: Name | None = None
-    """Orders what waits for capacity; one of those that the policy lists."""
+    """Orders what waits for capacity; one of those that the policy lists. It isn't put on pods,
+    and evicts nobody."""
     disruption: WorkloadDisruption = Field(default_factory=WorkloadDisruption)
     """What a move may do to this deployment."""
     runtime_upgrade: Literal["OnEdit", "Automatic"] = "OnEdit"

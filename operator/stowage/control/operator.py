@@ -22,11 +22,12 @@ from stowage.control.failing.pods import OwnPod, OwnPods, project_own_pod
 from stowage.control.failing.review import Failures
 from stowage.control.leading import Leading
 from stowage.control.lease import Timing
+from stowage.control.line import ROOM, Line, WorkKey
 from stowage.control.policy_status import report_policies
 from stowage.control.projections import BOUND_PODS, PodUse, project_pod
 from stowage.control.queue import WorkQueue
 from stowage.control.reconcile import SECONDS, Reconciler, utc_now
-from stowage.control.triggers import Triggers, WorkKey, everyone, waiting
+from stowage.control.triggers import Triggers, everyone
 from stowage.control.watchdog import Watchdog
 from stowage.control.watches import watch
 from stowage.control.world import World
@@ -81,6 +82,7 @@ class Operator:
         own_pods = OwnPods(self._node_ready, time.time)
         failures = Failures(cluster, self.world, own_pods)
         self._reconciler = Reconciler(cluster, self.world, self._look_again, failures)
+        self._line = Line(self.world, self.queue, self._reconciler.reconcile)
         self._own_pods: Reflector[OwnPod] = Reflector(
             cluster,
             ports.PODS,
@@ -184,15 +186,17 @@ class Operator:
         plural, namespace, name = key
         if plural == "fleet":
             self._report_problems()
+            in_line = set(self._line.order())
             for each in everyone(self.world):
-                self.queue.add(each)
-        elif plural == "room":
-            for each in waiting(self.world):
-                self.queue.add(each)
+                if each[1:] not in in_line:
+                    self.queue.add(each)
+            self.queue.add(ROOM)
+        elif key == ROOM:
+            await self._line.offer()
         elif plural == ports.PLACEMENT_POLICIES.plural:
             await report_policies(self._cluster, self.world, utc_now().strftime(SECONDS))
         else:
-            await self._reconciler.reconcile((namespace, name))
+            await self._line.look((namespace, name))
 
     def _report_problems(self) -> None:
         problems = self.world.discovery.problems

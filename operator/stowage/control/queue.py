@@ -232,12 +232,13 @@ async def _work(
         except QueueClosed:
             return
         try:
-            await _run(queue, handler, key)
+            await run_one(queue, handler, key)
         finally:
             queue.done(key)
 
 
-async def _run(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None]], key: K) -> None:
+async def run_one(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None]], key: K) -> None:
+    """Runs a key once; what the handler raises decides when the key runs again."""
     try:
         await handler(key)
     except Gone as error:

@@ -18,6 +18,7 @@ from stowage.control import announce
 from stowage.control.apply import ChildRefusedError, Children
 from stowage.control.events import EventRecorder
 from stowage.control.failing.review import Failures, keepable
+from stowage.control.line import ANY_TIME, Turn, takes_room
 from stowage.control.parsed import Parsed
 from stowage.control.policies import policy_for
 from stowage.control.recorder import Recorder
@@ -62,27 +63,34 @@ class Reconciler:
     def __post_init__(self) -> None:
         self.events = EventRecorder(self.cluster, instance())
 
-    async def reconcile(self, key: Key) -> None:
-        """One run. Level-triggered: it looks at what is, not at what changed."""
+    async def reconcile(self, key: Key, turn: Turn = ANY_TIME) -> bool:
+        """One run. Level-triggered: it looks at what is, not at what changed.
+
+        Returns False where it wants room that others wait for before it: nothing was done then.
+        """
         parsed = self.world.workloads.items.get(key)
         if parsed is None or parsed.deleting or key[0] not in self.world.namespaces:
             self.recorder.forget(key)
-            return
+            return True
         if parsed.value is None:
             await self._refuse(key, parsed)
-            return
+            return True
         workload = parsed.value
         self.recorder.look(workload)
         situation = Situation(
             workload, self._serving(workload.key, parsed.uid), problem=self._refusal(parsed)
         )
         if situation.problem is None and not workload.spec.paused:
-            situation = await self._place(workload, situation)
+            placed = await self._place(workload, situation, turn)
+            if placed is None:
+                return False
+            situation = placed
         elif workload.spec.paused and situation.problem is None:
             situation = replace(situation, problem=Reason(Code.PAUSED, "spec.paused is set"))
         await self._report(situation)
         if situation.problem is not None and situation.problem.code in LOOK_AGAIN:
             self.look_again(key, LOOK_AGAIN_SECONDS)
+        return True
 
     @staticmethod
     def _refusal(parsed: Parsed[InferenceDeployment]) -> Reason | None:
@@ -96,9 +104,11 @@ class Reconciler:
             if space == key[0] and child.placement is not None
         )
 
-    async def _place(self, workload: InferenceDeployment, situation: Situation) -> Situation:
+    async def _place(
+        self, workload: InferenceDeployment, situation: Situation, turn: Turn
+    ) -> Situation | None:
         """Decides and carries the decision out. From the snapshot to the reservation nothing waits, so
-        that no two decisions see the same free device."""
+        that no two decisions see the same free device. None where it isn't its turn to take room."""
         policy = policy_for(self.world, workload)
         if isinstance(policy, Reason):
             return replace(situation, problem=policy)
@@ -114,11 +124,14 @@ class Reconciler:
         demand = Demand(workload, policy)
         with self.recorder.deciding(workload.key):
             decision = decide(self.world.snapshot(), demand, current, review.left_alone)
+        if takes_room(decision, serving) and not turn.may_take():
+            return None
         step = transition(decision, serving)
         problem = self._reserved_argument(decision)
         with ExitStack() as reservations:
             for chosen in step.apply:
                 reservations.callback(self._reserve(workload, chosen))
+            turn.decided()
             try:
                 if problem is None:
                     await self._carry_out(workload, step.apply, step.delete)

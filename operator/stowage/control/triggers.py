@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from stowage.api.inference_deployment_status import InferenceDeploymentStatus
 from stowage.cluster import ports
 from stowage.cluster.reflector import Key
 from stowage.control.failing.pods import OwnPod
+from stowage.control.line import ROOM, WorkKey
 from stowage.control.projections import Child
 from stowage.control.world import World
-
-WorkKey = tuple[str, str, str]
-"""Plural, namespace and name."""
 
 OnOwnPod = Callable[[Key, OwnPod | None, OwnPod | None], None]
 
@@ -56,12 +53,14 @@ class Triggers:
             self._add((plural, *key), 0)
         elif plural in CHILDREN:
             self._child(world, plural, key)
+            if plural == ports.DEPLOYMENTS.plural and key not in world.deployments.items:
+                self._add(ROOM, ROOM_SECONDS)  # what it held for pods without a node is free
         elif plural in FLEET:
             self._add(("fleet", "", ""), FLEET_SECONDS)
             if plural == ports.PLACEMENT_POLICIES.plural:
                 self._add((plural, "", ""), FLEET_SECONDS)
         elif plural == ports.PODS.plural:
-            self._add(("room", "", ""), ROOM_SECONDS)
+            self._add(ROOM, ROOM_SECONDS)
 
     def own_pod(self, change: OnOwnPod) -> OnOwnPod:
         """For the watch of our own pods: tells ``change``, then has the pod's owner looked at."""
@@ -91,17 +90,3 @@ def everyone(world: World) -> Iterator[WorkKey]:
     """All InferenceDeployments."""
     for namespace, name in world.workloads.items:
         yield ports.INFERENCE_DEPLOYMENTS.plural, namespace, name
-
-
-def waiting(world: World) -> Iterator[WorkKey]:
-    """Those that room would help: not or only partly placed, or in a move."""
-    for (namespace, name), parsed in world.workloads.items.items():
-        if parsed.value is not None and _wants_room(parsed.value.status):
-            yield ports.INFERENCE_DEPLOYMENTS.plural, namespace, name
-
-
-def _wants_room(status: InferenceDeploymentStatus | None) -> bool:
-    if status is None:
-        return True
-    placed = next((c for c in status.conditions if c.type == "Placed"), None)
-    return placed is None or placed.status != "True" or any(p.draining for p in status.placements)

@@ -61,8 +61,6 @@ def _pod_spec(candidate: Candidate, placement: Placement) -> Object:
         spec["imagePullSecrets"] = [{"name": s.name} for s in template.image_pull_secrets]
     if template.topology_spread_constraints:
         spec["topologySpreadConstraints"] = _topology_spread(workload, placement)
-    if workload.spec.priority_class_name is not None:
-        spec["priorityClassName"] = workload.spec.priority_class_name
     return spec
 
 

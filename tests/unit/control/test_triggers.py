@@ -9,23 +9,17 @@ import pytest
 from stowage.catalog import load_catalog
 from stowage.cluster.ports import Body
 from stowage.cluster.reflector import Key
+from stowage.control.line import ROOM, WorkKey
 from stowage.control.triggers import (
     CHILD_SECONDS,
     FLEET_SECONDS,
     ROOM_SECONDS,
     Triggers,
-    WorkKey,
     everyone,
-    waiting,
 )
 from stowage.control.world import World
 
-INFDS, FLEET, ROOM, POLICIES = (
-    "inferencedeployments",
-    ("fleet", "", ""),
-    ("room", "", ""),
-    "placementpolicies",
-)
+INFDS, FLEET, POLICIES = "inferencedeployments", ("fleet", "", ""), "placementpolicies"
 
 
 class Bench:
@@ -81,9 +75,9 @@ def test_nothing_is_looked_at_before_everything_is_known() -> None:
         (POLICIES, ("", "p"), [(FLEET, FLEET_SECONDS), ((POLICIES, "", ""), FLEET_SECONDS)]),
         ("pods", ("shop", "p"), [(ROOM, ROOM_SECONDS)]),
         ("services", ("shop", "chat"), [((INFDS, "shop", "chat"), CHILD_SECONDS)]),
-        ("deployments", ("shop", "chat-8b-12345678"), [((INFDS, "shop", "chat-8b"), CHILD_SECONDS)]),
-        ("deployments", ("shop", "other"), []),
-        ("deployments", ("elsewhere", "chat-12345678"), []),
+        ("services", ("shop", "chat-8b-12345678"), [((INFDS, "shop", "chat-8b"), CHILD_SECONDS)]),
+        ("services", ("shop", "other"), []),
+        ("services", ("elsewhere", "chat-12345678"), []),
     ],
 )
 def test_what_is_looked_at(
@@ -98,31 +92,12 @@ def test_a_child_leads_to_its_owner_whatever_it_is_called(bench: Bench) -> None:
     assert bench.added == [((INFDS, "shop", "chat"), CHILD_SECONDS)]
 
 
-def test_a_child_that_went_leads_to_its_owner_by_its_name(bench: Bench) -> None:
+def test_a_deployment_that_went_makes_room(bench: Bench) -> None:
     bench.world.deployments.observe("ADDED", child("chat-12345678", "chat"))
     bench.added.clear()
     bench.world.deployments.observe("DELETED", child("chat-12345678", "chat", 2))
-    assert bench.added == [((INFDS, "shop", "chat"), CHILD_SECONDS)]
+    assert bench.added == [((INFDS, "shop", "chat"), CHILD_SECONDS), (ROOM, ROOM_SECONDS)]
 
 
-def conditions(placed: str, *, draining: bool = False) -> dict[str, Any]:
-    placement = {
-        "deployment": "d", "pool": "p", "acceleratorClass": "c", "acceleratorType": "GPU", "variant": "v",
-        "precision": "fp16", "runtime": "r", "devicesPerReplica": 1, "replicas": 1, "draining": draining,
-    }  # fmt: skip
-    condition = {"type": "Placed", "status": placed, "reason": "Any", "lastTransitionTime": "t"}
-    return {"conditions": [condition], "placements": [placement]}
-
-
-def test_room_is_of_interest_to_those_that_wait_for_it(bench: Bench) -> None:
-    states = {
-        "new": None,
-        "placed": conditions("True"),
-        "unplaced": conditions("False"),
-        "moving": conditions("True", draining=True),
-    }
-    for name, status in states.items():
-        bench.world.workloads.observe("ADDED", infd(name, 2, status))
-    found = {name for _, _, name in waiting(bench.world)}
-    assert found == {"chat", "chat-8b", "new", "unplaced", "moving"}
-    assert {name for _, _, name in everyone(bench.world)} == found | {"placed"}
+def test_everyone(bench: Bench) -> None:
+    assert set(everyone(bench.world)) == {(INFDS, "shop", "chat"), (INFDS, "shop", "chat-8b")}

@@ -508,7 +508,7 @@ def test_the_users_arguments_come_last() -> None:
             {"template": {"serviceAccountName": "reader"}},
             {"serviceAccountName": "reader", "automountServiceAccountToken": True},
         ),
-        ({"priorityClassName": "interactive"}, {"priorityClassName": "interactive"}),
+        ({"priorityClassName": "interactive"}, {}),  # the scheduler would evict others for it
         ({"template": {"terminationGracePeriodSeconds": 5}}, {"terminationGracePeriodSeconds": 5}),
         ({"template": {"terminationGracePeriodSeconds": 0}}, {"terminationGracePeriodSeconds": 0}),
     ],

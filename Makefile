@@ -27,8 +27,8 @@ down: $(STAMP) ## Stop the demo cluster and remove its state
 	@$(DEVCLUSTER) down
 
 check: $(STAMP) ## Lint, types, layers
-	$(BIN)/ruff format --check operator tools tests
-	$(BIN)/ruff check operator tools tests
+	$(BIN)/ruff format --check operator tools bench tests
+	$(BIN)/ruff check operator tools bench tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -37,8 +37,8 @@ test: check ## All checks and tests, those on a real API server included
 	$(BIN)/python -m pytest $(ARGS)
 
 format: $(STAMP) ## Format the code
-	$(BIN)/ruff format operator tools tests
-	$(BIN)/ruff check --fix operator tools tests
+	$(BIN)/ruff format operator tools bench tests
+	$(BIN)/ruff check --fix operator tools bench tests
 
 generate: $(STAMP) ## Write crds/, docs/reference/, docs/examples/ and the output shown in docs/
 	$(BIN)/stowage crds generate crds
@@ -51,7 +51,10 @@ lock: $(STAMP) ## Pin all dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \
 	    --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 
-bench e2e:
+bench: $(STAMP) ## Measure decisions, and compare with the last time (ARGS="decide fleet discover status")
+	@PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
+
+e2e:
 	@echo "make $@: not there yet" >&2; exit 2
 
 clean: ## Remove the virtual environment and caches in the tree

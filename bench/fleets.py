@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -107,6 +108,7 @@ def _node(name: str, pool: str, kind: str, devices: int, cores: int, memory: int
     return Node(name, labels, taints, amounts, dict(amounts))
 
 
+@lru_cache(maxsize=1)
 def _classes() -> tuple[AcceleratorClass, ...]:
     """The classes of the machines, each recognised by one label."""
     match = {"provider": "bench", "matchLabels": {}}
@@ -132,6 +134,7 @@ def _object(kind: str, name: str, spec: dict[str, Any], **metadata: str) -> Any:
     return parse({"apiVersion": "stowage.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
 
 
+@lru_cache(maxsize=1)
 def policies() -> tuple[PlacementPolicy, ...]:
     """One of each kind that a platform team writes."""
     spot = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tests.cluster.harness import Stage, eventually
 
 pytestmark = pytest.mark.cluster

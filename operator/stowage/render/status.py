@@ -5,32 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_deployment_status import (
     BackoffStatus,
-    CandidateStatus,
     EstimateStatus,
     InferenceDeploymentStatus,
     PlacementStatus,
-    ReasonStatus,
     Summary,
 )
-from stowage.api.reasons import TRANSIENT
-from stowage.placement.decision import Chosen, Decision, Verdict
+from stowage.placement.decision import Chosen, Decision
 from stowage.placement.estimate import Estimate
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Placement
+from stowage.render.candidates import candidates
 from stowage.render.children import address
 from stowage.render.conditions import conditions
-from stowage.render.names import OWNER_LABEL, clip, deployment_name, runtime_revision
+from stowage.render.names import OWNER_LABEL, deployment_name, runtime_revision
 from stowage.render.transition import Serving
 
 MAX_PLACEMENTS = 16
-MAX_CANDIDATES = 16
-MAX_REASONS = 3
-MESSAGE_LENGTH = 253
 MAX_NUMBER = 1_000_000
 """The bounds of the CustomResourceDefinition: the API server refuses a status that is beyond them."""
 MAX_FIGURE = 1e21
@@ -78,7 +72,7 @@ def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
             now=now,
         ),
         placements=placements[:MAX_PLACEMENTS],
-        candidates=_candidates(situation.decision, previous),
+        candidates=candidates(situation.decision, previous),
         backoffs=list(
             previous.backoffs if previous and situation.backoffs is None else situation.backoffs or ()
         ),
@@ -193,82 +187,6 @@ def _remembered(one: Serving) -> PlacementStatus:
         devices_per_replica=placement.devices,
         replicas=_number(one.replicas),
     )
-
-
-def _candidates(
-    decision: Decision | None, previous: InferenceDeploymentStatus | None
-) -> list[CandidateStatus]:
-    """The best candidates. Where only room changed meanwhile, the last ones stay: other people's
-    pods are no cause for a write."""
-    before = previous.candidates if previous else []
-    if decision is None:
-        return before
-    chosen = [_candidate(c.candidate.placement, "Chosen", ()) for c in decision.placements]
-    others = [
-        _candidate(v.candidate.placement, "Feasible" if v.feasible else "Rejected", v.reasons)
-        for v in _nearest_by_pool(decision.verdicts, decision.placements)
-    ]
-    now = [*chosen, *others]
-    return before if before and _still_true(before, now) else now[:MAX_CANDIDATES]
-
-
-def _nearest_by_pool(verdicts: Sequence[Verdict], chosen: Sequence[Chosen]) -> list[Verdict]:
-    """The verdicts, each pool's nearest first, so that sixteen lines tell of more than one pool."""
-    first: list[Verdict] = []
-    rest: list[Verdict] = []
-    seen = {(c.candidate.pool.name, c.candidate.variant.name) for c in chosen}
-    for verdict in verdicts:
-        key = (verdict.candidate.pool.name, verdict.candidate.variant.name)
-        (rest if key in seen else first).append(verdict)
-        seen.add(key)
-    return first + rest
-
-
-def _candidate(
-    placement: Placement, verdict: Literal["Chosen", "Feasible", "Rejected"], reasons: Sequence[Reason]
-) -> CandidateStatus:
-    return CandidateStatus(
-        pool=placement.pool,
-        accelerator_class=placement.accelerator_class,
-        variant=placement.variant,
-        runtime=placement.runtime,
-        verdict=verdict,
-        reasons=[
-            ReasonStatus(code=r.code.value, message=clip(r.message, MESSAGE_LENGTH))
-            for r in reasons[:MAX_REASONS]
-        ],
-    )
-
-
-def _still_true(before: Sequence[CandidateStatus], now: Sequence[CandidateStatus]) -> bool:
-    """Whether the last lines still hold, apart from what comes and goes with other people's pods: room,
-    and which of those that could serve is the better.
-
-    A full list is only the best part of all candidates, so others may be among ``now``.
-    """
-    if _chosen(before) != _chosen(now[:MAX_CANDIDATES]):
-        return False
-    found = {_line(c): _lasting(c) for c in now}
-    told = {_line(c): _lasting(c) for c in before}
-    complete = len(before) < MAX_CANDIDATES
-    return all(line in found and found[line] == why for line, why in told.items()) and (
-        not complete or found.keys() == told.keys()
-    )
-
-
-def _line(candidate: CandidateStatus) -> tuple[str, str, str, str]:
-    return candidate.pool, candidate.accelerator_class, candidate.variant, candidate.runtime
-
-
-def _chosen(candidates: Sequence[CandidateStatus]) -> list[tuple[str, str, str, str]]:
-    return [_line(c) for c in candidates if c.verdict == "Chosen"]
-
-
-def _lasting(candidate: CandidateStatus) -> tuple[tuple[str, str], ...]:
-    """Why a candidate is rejected for good; empty where it isn't."""
-    if candidate.verdict != "Rejected":
-        return ()
-    return tuple((r.code, r.message) for r in candidate.reasons if r.code not in TRANSIENT)
 
 
 def _summary(placements: Sequence[PlacementStatus], ready: int, wanted: int) -> Summary:

@@ -1,0 +1,112 @@
+"""The lines of ``status.candidates``: where a deployment is served, could be, and why not elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from stowage.api.inference_deployment_status import CandidateStatus, InferenceDeploymentStatus, ReasonStatus
+from stowage.api.reasons import TRANSIENT
+from stowage.placement.decision import Chosen, Decision, Verdict
+from stowage.placement.reasons import Reason
+from stowage.placement.snapshot import Placement
+from stowage.render.names import clip
+
+MAX_CANDIDATES = 16
+MAX_REASONS = 3
+MESSAGE_LENGTH = 253
+"""The bounds of the CustomResourceDefinition: the API server refuses a status that is beyond them."""
+
+
+def candidates(
+    decision: Decision | None, previous: InferenceDeploymentStatus | None
+) -> list[CandidateStatus]:
+    """The best candidates. Where only room changed meanwhile, the last ones stay: other people's
+    pods are no cause for a write."""
+    before = previous.candidates if previous else []
+    if decision is None:
+        return before
+    if before and _still_true(before, decision):
+        return before
+    chosen = [_candidate(c.candidate.placement, "Chosen", ()) for c in decision.placements[:MAX_CANDIDATES]]
+    others = _nearest_by_pool(decision.verdicts, decision.placements, MAX_CANDIDATES - len(chosen))
+    return chosen + [
+        _candidate(v.candidate.placement, "Feasible" if v.feasible else "Rejected", v.reasons) for v in others
+    ]
+
+
+def _nearest_by_pool(verdicts: Iterable[Verdict], chosen: Sequence[Chosen], count: int) -> list[Verdict]:
+    """So many verdicts, each pool's nearest first, so that sixteen lines tell of more than one pool."""
+    first: list[Verdict] = []
+    rest: list[Verdict] = []
+    seen = {(c.candidate.pool.name, c.candidate.variant.name) for c in chosen}
+    for verdict in verdicts:
+        if len(first) >= count:
+            break
+        key = (verdict.candidate.pool.name, verdict.candidate.variant.name)
+        (rest if key in seen else first).append(verdict)
+        seen.add(key)
+    return (first + rest)[:count]
+
+
+def _candidate(
+    placement: Placement, verdict: Literal["Chosen", "Feasible", "Rejected"], reasons: Sequence[Reason]
+) -> CandidateStatus:
+    return CandidateStatus(
+        pool=placement.pool,
+        accelerator_class=placement.accelerator_class,
+        variant=placement.variant,
+        runtime=placement.runtime,
+        verdict=verdict,
+        reasons=[
+            ReasonStatus(code=r.code.value, message=clip(r.message, MESSAGE_LENGTH))
+            for r in reasons[:MAX_REASONS]
+        ],
+    )
+
+
+Line = tuple[str, str, str, str]
+"""Pool, class, variant and runtime: what tells one line of status.candidates from another."""
+
+
+def _still_true(before: Sequence[CandidateStatus], decision: Decision) -> bool:
+    """Whether the last lines still hold, apart from what comes and goes with other people's pods: room,
+    and which of those that could serve is the better.
+
+    A full list is only the best part of all candidates, so others may be there.
+    """
+    chosen = [_line_of(c.candidate.placement) for c in decision.placements[:MAX_CANDIDATES]]
+    if [_line(c) for c in before if c.verdict == "Chosen"] != chosen:
+        return False
+    told = {_line(c): _lasting(c) for c in before if c.verdict != "Chosen"}
+    for verdict in decision.verdicts if told else ():
+        line = _line_of(verdict.candidate.placement)
+        if line in told and told.pop(line) != _lasting_of(verdict):
+            return False
+        if not told:
+            break
+    every = len(decision.placements) + len(decision.verdicts[: MAX_CANDIDATES + 1])
+    return not told and (len(before) >= MAX_CANDIDATES or every == len(before))
+
+
+def _line(candidate: CandidateStatus) -> Line:
+    return candidate.pool, candidate.accelerator_class, candidate.variant, candidate.runtime
+
+
+def _line_of(placement: Placement) -> Line:
+    return placement.pool, placement.accelerator_class, placement.variant, placement.runtime
+
+
+def _lasting(candidate: CandidateStatus) -> tuple[tuple[str, str], ...]:
+    """Why a candidate is rejected for good; empty where it isn't."""
+    if candidate.verdict != "Rejected":
+        return ()
+    return tuple((r.code, r.message) for r in candidate.reasons if r.code not in TRANSIENT)
+
+
+def _lasting_of(verdict: Verdict) -> tuple[tuple[str, str], ...]:
+    """The same of a verdict, as its line would say it."""
+    if verdict.feasible:
+        return ()
+    told = verdict.reasons[:MAX_REASONS]
+    return tuple((r.code.value, clip(r.message, MESSAGE_LENGTH)) for r in told if r.code not in TRANSIENT)

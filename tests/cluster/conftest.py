@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.cluster.harness import OperatorProcess, Stage, kubeconfig_of
 
 from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
-from tests.cluster.harness import OperatorProcess, Stage, kubeconfig_of
 
 RBAC = Path(__file__).with_name("rbac.yaml")
 _numbers = itertools.count(1)

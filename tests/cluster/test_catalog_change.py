@@ -6,9 +6,9 @@ import time
 
 import pytest
 import yaml
+from tests.cluster.harness import FP8, Object, Stage, eventually
 
 from stowage.catalog.loader import source
-from tests.cluster.harness import FP8, Object, Stage, eventually
 
 pytestmark = pytest.mark.cluster
 

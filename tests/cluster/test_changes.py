@@ -6,9 +6,9 @@ import signal
 
 import pytest
 import yaml
+from tests.cluster.harness import BF16, FP8, Object, PodWatch, Stage, eventually
 
 from stowage.catalog.loader import source
-from tests.cluster.harness import BF16, FP8, Object, PodWatch, Stage, eventually
 
 pytestmark = pytest.mark.cluster
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.cluster.harness import Object, Stage, eventually
 
 pytestmark = pytest.mark.cluster

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from tests.cluster.harness import TEST_LABEL, Object, Stage, eventually
 
 pytestmark = pytest.mark.cluster

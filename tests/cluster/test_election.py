@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cluster.conftest import RBAC
+from tests.cluster.harness import OperatorProcess, Stage, eventually, kubeconfig_of
+from tests.conftest import create_kinds
 
 from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
 from devcluster.testing import ephemeral_cluster
-from tests.cluster.conftest import RBAC
-from tests.cluster.harness import OperatorProcess, Stage, eventually, kubeconfig_of
-from tests.conftest import create_kinds
 
 pytestmark = pytest.mark.cluster
 

@@ -7,9 +7,9 @@ import urllib.request
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.cluster.harness import OperatorProcess, Stage, eventually
 
 from devcluster.ports import LOOPBACK
-from tests.cluster.harness import OperatorProcess, Stage, eventually
 
 pytestmark = pytest.mark.cluster
 

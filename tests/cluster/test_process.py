@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.cluster.harness import OperatorProcess, eventually, kubeconfig_of
+from tests.conftest import create_kinds
 
 from devcluster.cluster import LocalCluster
 from devcluster.ports import LOOPBACK
 from devcluster.testing import ephemeral_cluster
-from tests.cluster.harness import OperatorProcess, eventually, kubeconfig_of
-from tests.conftest import create_kinds
 
 pytestmark = pytest.mark.cluster
 

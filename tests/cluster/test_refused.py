@@ -6,9 +6,9 @@ import copy
 import json
 
 import pytest
+from tests.cluster.harness import FP8, USER, Stage, eventually
 
 from devcluster.audit import AuditLog
-from tests.cluster.harness import FP8, USER, Stage, eventually
 
 pytestmark = pytest.mark.cluster
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.cluster.harness import ROOT, USER, Object, OperatorProcess, Stage, eventually
 
 from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
 from devcluster.fleet import apply_fleet, load_fleet, nodes_of, wait_for_nodes
-from tests.cluster.harness import ROOT, USER, Object, OperatorProcess, Stage, eventually
 
 pytestmark = pytest.mark.cluster
 

@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import pytest
+from tests.cluster.harness import USER, Stage
 
 from devcluster.audit import AuditLog
-from tests.cluster.harness import USER, Stage
 
 pytestmark = pytest.mark.cluster
 

@@ -122,7 +122,7 @@ class Operator:
         period = self._options.resync_seconds
         watchdog = Watchdog(health, self.world, self.queue, period)
         watchdog.watch("pods", self._pods)
-        watchdog.watch("own pods", self._own_pods)
+        watchdog.watch("own-pods", self._own_pods)
         watchdog.watch("namespaces", self._namespaces)
         if self._elector is not None:
             watchdog.elect(self._elector)
@@ -137,7 +137,6 @@ class Operator:
             watches = self._pods, self._own_pods, self._namespaces
             await asyncio.gather(*(each.synced.wait() for each in watches))
             await self._devices.answered()
-            self._triggers.world = self.world
             group.create_task(self._resync.run(watchdog.resynced), name="resync")
             self.leading.start(
                 group,
@@ -153,7 +152,9 @@ class Operator:
 
     async def _prepare(self) -> None:
         """Before the first decision of a leader: a standby's watches may have been cut without a word, and
-        what the leader before it did last must count."""
+        what the leader before it did last must count. What changes from here on is queued; a standby queues
+        nothing, since ``_begin`` looks at everything."""
+        self._triggers.world = self.world
         if self._options.election is not None:
             await resync.whole(self._cluster, self.world)
             for reflector in (self._pods, self._own_pods, self._namespaces, self._devices):

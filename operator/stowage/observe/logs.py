@@ -7,6 +7,8 @@ from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
+from stowage.observe.throttle import Throttle
+
 LogFormat = Literal["text", "json"]
 
 
@@ -64,5 +66,6 @@ def configure_logs(level: str, form: LogFormat) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level != "DEBUG":
         handler.addFilter(_without_repetition)
+        handler.addFilter(Throttle())
         logging.getLogger("kopf").setLevel(logging.WARNING)
         logging.getLogger("aiohttp").setLevel(logging.WARNING)

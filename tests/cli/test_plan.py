@@ -48,13 +48,55 @@ def test_the_json_is_as_documented(stowage: Stowage, fleet: Path) -> None:
     ]  # fmt: skip
     assert list(chat["placements"][0]["estimate"]) == [
         "basis", "latencySeconds", "timeToFirstTokenSeconds", "timePerOutputTokenSeconds",
-        "requestsPerSecond", "tokensPerSecond", "joulesPerRequest",
+        "requestsPerSecond", "tokensPerSecond", "joulesPerRequest", "latencyAloneSeconds", "batch",
+        "costPerMillionOutputTokens", "costPerMillionInferences", "measured",
     ]  # fmt: skip
     for candidate in chat["candidates"]:
         assert list(candidate) == ["pool", "acceleratorClass", "variant", "runtime", "verdict", "reasons"]
         assert candidate["verdict"] in ("Chosen", "Feasible", "Rejected")
         assert candidate["verdict"] == "Chosen" or candidate["reasons"]
     assert chat["placements"][0]["costPerHour"] == pytest.approx(0.84)
+
+
+def test_the_figures_of_a_replica_by_hand(stowage: Stowage, fleet: Path) -> None:
+    """fp8 on an L4: 0.84 an hour for two devices, 72 W, 5.03 requests of 128 tokens a second."""
+    (chat,) = plan(stowage, *CHAT, "--fleet", fleet)
+    found = chat["placements"][0]["estimate"]
+    assert found == {
+        "basis": "estimated", "latencySeconds": 8.45, "timeToFirstTokenSeconds": 0.068,
+        "timePerOutputTokenSeconds": 0.0655, "requestsPerSecond": 5.03, "tokensPerSecond": 644.0,
+        "joulesPerRequest": 14.3, "latencyAloneSeconds": 5.55, "batch": 64,
+        "costPerMillionOutputTokens": 0.181, "costPerMillionInferences": None, "measured": [],
+    }  # fmt: skip
+    assert found["costPerMillionOutputTokens"] == pytest.approx(0.42 / (644 * 3600) * 1e6, rel=0.01)
+    assert found["joulesPerRequest"] == pytest.approx(72 / 5.03, rel=0.01)
+
+
+def test_what_a_profile_settles_is_named(stowage: Stowage, fleet: Path, tmp_path: Path) -> None:
+    """200 classifications a second on one core at 1.14 / 21 an hour."""
+    (body,) = yaml.safe_load_all((SAMPLES / "cpu-classifier.yaml").read_text())
+    profile = {"acceleratorClass": "cpu-x86-amx-int8", "requestsPerSecond": "200"}
+    body["spec"]["variants"][0]["profiles"] = [profile]
+    file = tmp_path / "classifier.yaml"
+    file.write_text(yaml.safe_dump(body))
+    (found,) = plan(stowage, *CHAT[2:], "-f", file, "--fleet", fleet)
+    one = found["placements"][0]["estimate"]
+    assert (one["basis"], one["requestsPerSecond"], one["measured"]) == (
+        "mixed",
+        200.0,
+        ["requestsPerSecond"],
+    )
+    assert one["latencySeconds"] == 0.0472
+    assert one["costPerMillionInferences"] == pytest.approx(1.14 / 21 / (200 * 3600) * 1e6, rel=0.01)
+
+
+def test_wide_says_what_each_could_do(stowage: Stowage, fleet: Path) -> None:
+    lines = stowage("plan", *CHAT, "--fleet", fleet, "-o", "wide").stdout.splitlines()
+    figures = (
+        "estimated: 5.03 requests/s a replica, first token 68 ms, then 65.5 ms each, "
+        "a lone request 5547 ms, 14.3 J a request, 0.181 per million output tokens"
+    )
+    assert [line.strip() for line in lines[1:6]][1:5:3] == [figures, figures]
 
 
 def test_the_same_input_gives_the_same_bytes(stowage: Stowage, fleet: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ TYPES: dict[str, tuple[type | None, ...]] = {
     "text or null": (str, type(None)),
     "boolean": (bool,),
     "integer": (int,),
+    "integer or null": (int, type(None)),
     "list": (list,),
     "object": (dict,),
     "number or null": (int, float, type(None)),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from stowage.cli.performance import estimate_json
 from stowage.control.offline import Planned
 from stowage.placement.decision import Chosen, Verdict
-from stowage.placement.estimate import Estimate
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Placement
 
@@ -52,25 +52,8 @@ def _placement(chosen: Chosen) -> Json:
         "replicas": chosen.replicas,
         "tier": tiers[candidate.tier].name if tiers and candidate.tier is not None else "",
         "costPerHour": _money(cost * chosen.replicas if cost is not None else None),
-        "estimate": estimate_json(candidate.estimate),
+        "estimate": estimate_json(candidate),
     }
-
-
-def estimate_json(one: Estimate) -> Json:
-    """Numbers with three significant digits; null where unknown."""
-    return {
-        "basis": one.basis,
-        "latencySeconds": _figure(one.latency),
-        "timeToFirstTokenSeconds": _figure(one.time_to_first_token),
-        "timePerOutputTokenSeconds": _figure(one.time_per_output_token),
-        "requestsPerSecond": _figure(one.requests_per_second),
-        "tokensPerSecond": _figure(one.tokens_per_second),
-        "joulesPerRequest": _figure(one.joules_per_request),
-    }
-
-
-def _figure(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.3g}")
 
 
 def _money(value: Decimal | None) -> float | None:

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from stowage.api.quantity import milliseconds
 from stowage.cli.console import console as cli_console
+from stowage.cli.performance import sentence
 from stowage.control.offline import Planned
 from stowage.placement.candidates import Candidate
 from stowage.placement.decision import Chosen, Verdict
@@ -50,13 +50,17 @@ def _show_one(console: Console, one: Planned, *, wide: bool) -> None:
     name = f"{one.workload.metadata.namespace}/{one.workload.name}"
     console.print(Text.assemble((name, "bold"), f"  {one.outcome.code.value}: {one.outcome.message}"))
     chosen = one.decision.placements if one.decision else ()
-    rows = [(_cells("chosen", c.candidate, _total(c), c.replicas), _performance(c)) for c in chosen]
-    rows += [(_row(v), _why(v)) for v in nearest(one, None if wide else NEAREST)]
+    rows = [
+        (_cells("chosen", c.candidate, _total(c), c.replicas), sentence(c.candidate, wide=wide))
+        for c in chosen
+    ]
+    rows += [(_row(v), _lines(v, wide=wide)) for v in nearest(one, None if wide else NEAREST)]
     widths = [max((len(cells[i]) for cells, _ in rows), default=0) for i in range(COLUMNS)]
     for cells, why in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         console.print(Text(f"  {line}", style="green" if cells[0] == "chosen" else ""))
-        console.print(Padding(Text(why, style="dim"), (0, 0, 0, 4 + widths[0]), expand=False))
+        for text in why.splitlines():
+            console.print(Padding(Text(text, style="dim"), (0, 0, 0, 4 + widths[0]), expand=False))
 
 
 COLUMNS = 5
@@ -82,19 +86,6 @@ def _total(chosen: Chosen) -> Decimal | None:
     return None if cost is None else cost * chosen.replicas
 
 
-def _performance(chosen: Chosen) -> str:
-    one = chosen.candidate.estimate
-    parts = []
-    if one.requests_per_second is not None:
-        parts.append(f"{one.requests_per_second:.3g} requests/s a replica")
-    if one.time_to_first_token is not None and one.time_per_output_token is not None:
-        first, each = milliseconds(one.time_to_first_token), milliseconds(one.time_per_output_token)
-        parts.append(f"first token {first}, then {each} each")
-    elif one.latency is not None:
-        parts.append(f"latency {milliseconds(one.latency)}")
-    return f"{one.basis}: {', '.join(parts)}" if parts else "performance unknown"
-
-
 def _row(verdict: Verdict) -> tuple[str, ...]:
     candidate = verdict.candidate
     cost = candidate.total_cost if candidate.devices else None
@@ -104,6 +95,12 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
 
 def _why(verdict: Verdict) -> str:
     return "; ".join(r.message for r in verdict.reasons)
+
+
+def _lines(verdict: Verdict, *, wide: bool) -> str:
+    if not wide or not verdict.feasible:
+        return _why(verdict)
+    return f"{_why(verdict)}\n{sentence(verdict.candidate, wide=True)}"
 
 
 def markdown(planned: list[Planned]) -> str:
@@ -122,7 +119,9 @@ def markdown(planned: list[Planned]) -> str:
             )
         for chosen in one.decision.placements if one.decision else ():
             cells = _cells("**chosen**", chosen.candidate, _total(chosen), chosen.replicas)
-            lines.append(f"| {name} | {' | '.join(map(_escape, cells))} | {_escape(_performance(chosen))} |")
+            lines.append(
+                f"| {name} | {' | '.join(map(_escape, cells))} | {_escape(sentence(chosen.candidate))} |"
+            )
         for verdict in nearest(one, 2):
             cells = tuple(map(_escape, _row(verdict)))
             lines.append(f"| {name} | {' | '.join(cells)} | {_escape(_why(verdict))} |")

@@ -168,7 +168,7 @@ class InferenceRuntimeSpec(Model):
         list[Support],
         Field(
             min_length=1,
-            max_length=16,
+            max_length=24,
             json_schema_extra={
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["name"],

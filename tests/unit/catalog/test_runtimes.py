@@ -65,6 +65,8 @@ def test_every_class_is_served_by_exactly_these() -> None:
 def _kind(name: str) -> str:
     """What decides which supports a class has: its family, and whether it is a partition."""
     labels = CATALOG.classes[name].metadata.labels
+    if labels.get("stowage.dev/partition") == "mig" and labels["stowage.dev/family"] == "ampere":
+        return "mig-ampere"
     return labels.get("stowage.dev/partition", labels["stowage.dev/family"])
 
 
@@ -82,6 +84,8 @@ SERVED_BY: dict[str, dict[str, list[str]]] = {
     "ada": CLASSIC | _servers(vllm="cuda", sglang="cuda"),
     "hopper": CLASSIC | _servers(vllm="cuda", sglang="cuda"),
     "mig": CLASSIC | _servers(llama_cpp="cuda-mig", vllm="cuda-mig", sglang="cuda-mig"),
+    "mig-ampere": CLASSIC
+    | _servers(llama_cpp="cuda-mig", vllm="cuda-mig-ampere", sglang="cuda-mig-ampere"),
     "blackwell": _servers(llama_cpp="cuda", triton="cuda", vllm="cuda", sglang="cuda"),
     "cdna2": _servers(vllm="rocm"),
     "rdna3": _servers(vllm="rocm"),

@@ -278,7 +278,7 @@ BF16 = {
 def condition(manifest: Object, kind: str) -> Object:
     """A condition of the present generation; empty before there is one."""
     for each in (manifest.get("status") or {}).get("conditions") or ():
-        if each["type"] == kind and each["observedGeneration"] == manifest["metadata"]["generation"]:
+        if each["type"] == kind and each.get("observedGeneration") == manifest["metadata"]["generation"]:
             return dict(each)
     return {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +12,7 @@ from stowage.cluster.ports import Body
 from stowage.cluster.reflector import Key, object_key
 
 R = TypeVar("R", bound=Resource)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Parser(Generic[R]):
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._last: dict[Key, R] = {}
+        self._told: dict[Key, str] = {}
 
     def __call__(self, body: Body) -> Parsed[R]:
         key, metadata = object_key(body), body["metadata"]
@@ -45,27 +48,43 @@ class Parser(Generic[R]):
             "resource_version": metadata.get("resourceVersion", ""),
         }
         try:
-            value = self._parse(whole)
+            value = self._parse_readable(whole)
         except InvalidObject as error:
             last = self._with_last_spec(key, whole)
+            self._tell(key, str(error))
             status = body.get("status") or {}
             return Parsed(last, str(error), **common, status=status if last is None else {})
         self._last[key] = value
+        self._told.pop(key, None)
         return Parsed(value, **common)
 
     def forget(self, key: Key) -> None:
         """Drops what is remembered of a deleted object."""
         self._last.pop(key, None)
+        self._told.pop(key, None)
+
+    def _tell(self, key: Key, error: str) -> None:
+        """Once: the object is read again and again."""
+        if self._told.get(key) != error:
+            self._told[key] = error
+            _log.warning("%s; what it said before stays in force", error)
 
     def _with_last_spec(self, key: Key, body: Body) -> R | None:
         """The object as it is, its status and version above all, but for its spec."""
         last = self._last.get(key)
         if last is None or last.metadata.uid != body["metadata"].get("uid", ""):
             return None
+        return self._parse_readable({**body, "spec": last.to_wire()["spec"]})
+
+    def _parse_readable(self, body: Body) -> R:
+        """The object; without its status where only that can't be understood, so that it is written anew."""
         try:
-            return self._parse({**body, "spec": last.to_wire()["spec"]})
-        except InvalidObject:
-            return last  # the status is broken too
+            return self._parse(body)
+        except InvalidObject as error:
+            try:
+                return self._parse({name: each for name, each in body.items() if name != "status"})
+            except InvalidObject:
+                raise error from None
 
     @staticmethod
     def _parse(body: Body) -> R:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
+
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.cluster.ports import Body
 from stowage.control.parsed import Parsed, Parser
@@ -100,3 +102,21 @@ def test_the_status_of_what_was_never_understood_settles() -> None:
     assert "1 replica goes on serving" in status["conditions"][0]["message"]
     again: Parsed[InferenceDeployment] = Parsed(None, "spec.x: wrong", generation=2, status=status)
     assert refused_status(again, serving=1, now="2026-02-02T03:04:05Z") == status
+
+
+def test_a_status_that_cannot_be_understood_is_as_good_as_none() -> None:
+    for status in ({"placements": "none"}, {"conditions": [{"type": "Ready"}]}):
+        parsed = parser()(changed(status=status))
+        assert parsed.error == ""
+        assert parsed.value is not None
+        assert parsed.value.status is None
+
+
+def test_what_cannot_be_understood_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    parse = parser()
+    for body in (BAD, BAD, GOOD, BAD):
+        parse(body)
+    assert [record.getMessage().partition(": ")[0] for record in caplog.records] == [
+        "InferenceDeployment shop/chat",
+        "InferenceDeployment shop/chat",
+    ]

@@ -175,9 +175,13 @@ def test_unschedulable_pods_wait_for_an_autoscaler_and_for_their_successor(stage
     wait_for_fallback(stage, f"fp8 {come}", "Unschedulable", f"bf16 {second}")
     names = eventually(stage.pod_names, lambda found: len(found) == 2)
     assert pod["metadata"]["name"] in names, "it is what the autoscaler brings nodes for"
-    make_ready(stage, "chat", second)
-    stage.wait_ready()
-    eventually(stage.pod_names, lambda found: len(found) == 1 and pod["metadata"]["name"] not in found)
+    # The node comes after all, and what had failed serves before its successor does.
+    assert stage.pool("l4-spot", 1, "to-come") == come
+    make_ready(stage, "chat", come)
+    stage.wait_ready(seconds=WAIT)
+    eventually(stage.pod_names, lambda found: found == [pod["metadata"]["name"]], WAIT)
+    assert placed(stage) == [f"fp8 {come}"]
+    assert backoffs(stage) == {f"fp8 {come}": "Unschedulable"}, "it is remembered"
 
 
 def test_a_quota_that_lets_no_pod_be_made_is_seen_and_named(stage: Stage) -> None:
@@ -220,4 +224,36 @@ def test_a_slow_load_is_no_failure_and_a_lost_spot_node_is_one_at_once(stage: St
     (pod,) = stage.pods()
     stage.kubectl("delete", "node", pod["spec"]["nodeName"])
     wait_for_fallback(stage, f"fp8 {first}", "NodeLost", f"bf16 {second}")
+    stage.wait_ready(seconds=WAIT)
+    # Another than a spot node may come back in the policy's time.
+    (pod,) = eventually(stage.pods, lambda found: len(found) == 1, WAIT)
+    stage.kubectl("delete", "node", pod["spec"]["nodeName"])
+    stage.wait_for("Ready", "NodeLost", seconds=WAIT)
+    stage.pool("a100-80", 1, "second")
+    stage.wait_ready(seconds=WAIT)
+    assert placed(stage) == [f"bf16 {second}"]
+    assert backoffs(stage) == {f"fp8 {first}": "NodeLost"}
+
+
+def test_a_roll_that_breaks_says_so_and_takes_nothing_away(stage: Stage) -> None:
+    stage.pool("l4-spot", 1)
+    stage.pool("a100-80", 1, "second")
+    stage.apply(stage.policy(tiers=tiers()), stage.workload(variants=VARIANTS))
+    stage.wait_ready()
+    (old,) = stage.pod_names()
+    before = placed(stage)
+    stage.apply(stage.workload(variants=VARIANTS, template=NEVER_READY))
+    (new,) = eventually(
+        lambda: [
+            p for p in stage.pods() if p["metadata"]["name"] != old and p["status"]["phase"] == "Running"
+        ],
+        seconds=WAIT,
+    )
+    broken = pod_status(new, ready=False, **BROKEN["ImagePullBackOff"])
+    set_status(stage, new["metadata"]["name"], broken)
+    found = stage.wait_for("Ready", "ImagePullBackOff", seconds=WAIT)
+    assert "no such tag" in found["message"]
+    assert (placed(stage), backoffs(stage)) == (before, {})
+    assert old in stage.pod_names()
+    stage.apply(stage.workload(variants=VARIANTS))
     stage.wait_ready(seconds=WAIT)

@@ -164,5 +164,8 @@ def project_child(body: Body) -> Child:
 
 def _ready(status: Mapping[str, Any]) -> int:
     """Replicas that are ready and of the present template: while a Deployment rolls, an old pod that
-    serves isn't the new one."""
-    return int(min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0)))
+    serves isn't the new one. The status doesn't tell whose the ready ones are, so old pods are taken for
+    ready: the new ones may be counted late, never early."""
+    ready, updated = int(status.get("readyReplicas", 0)), int(status.get("updatedReplicas", 0))
+    old = max(0, int(status.get("replicas", 0)) - updated)
+    return max(0, min(ready - old, updated))

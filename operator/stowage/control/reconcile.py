@@ -120,7 +120,7 @@ class Reconciler:
         situation = replace(situation, serving=serving, backoffs=review.backoffs)
         if review.hold is not None:
             return replace(situation, problem=review.hold)
-        current = keepable(workload, serving, review.left_alone)
+        current = keepable(workload, serving, review)
         demand = Demand(workload, policy)
         with self.recorder.deciding(workload.key):
             decision = decide(self.world.snapshot(), demand, current, review.left_alone)
@@ -138,6 +138,8 @@ class Reconciler:
             except ChildRefusedError as refused:
                 problem = refused.reason
         serving = self._serving(workload.key, workload.metadata.uid)
+        if problem is None and sum(s.ready for s in serving) < decision.wanted:
+            problem = review.trouble
         return Situation(
             workload,
             serving=tuple(s for s in serving if s.name not in step.delete),

@@ -126,9 +126,9 @@ def _ends(observed: Observed, times: Times, not_before: float) -> Iterable[tuple
 
 
 def _end(pod: PodState, observed: Observed, times: Times, not_before: float) -> tuple[float, Reason]:
-    broken = None if pod.node in observed.dead_nodes else _broken(pod)
-    if broken is not None:
-        return 0.0, broken
+    found = None if pod.node in observed.dead_nodes else broken(pod)
+    if found is not None:
+        return 0.0, found
     if observed.lost_since is not None and (not pod.node or pod.node in observed.dead_nodes):
         wait = 0.0 if observed.spot else times.after
         return max(observed.lost_since, not_before) + wait, _lost(observed, times)
@@ -148,7 +148,7 @@ def _end(pod: PodState, observed: Observed, times: Times, not_before: float) -> 
     )
 
 
-def _broken(pod: PodState) -> Reason | None:
+def broken(pod: PodState) -> Reason | None:
     """What is wrong with a pod's container, so that waiting helps no more."""
     if pod.waiting in NO_IMAGE:
         return Reason(Code.IMAGE_PULL_BACK_OFF, f"{pod.waiting}: {pod.message or 'the image is not pulled'}")

@@ -112,9 +112,18 @@ def test_a_heartbeat_is_no_change() -> None:
         ({"observedGeneration": 2, "readyReplicas": 3, "updatedReplicas": 3}, 2, 3),
         ({"observedGeneration": 1, "readyReplicas": 3, "updatedReplicas": 3}, 2, 0),
         ({"observedGeneration": 2, "readyReplicas": 3, "updatedReplicas": 1}, 2, 1),
+        ({"observedGeneration": 2, "replicas": 2, "readyReplicas": 1, "updatedReplicas": 1}, 2, 0),
+        ({"observedGeneration": 2, "replicas": 4, "readyReplicas": 3, "updatedReplicas": 2}, 2, 1),
         ({}, 1, 0),
     ],
-    ids=["all", "status of the last generation", "an old pod isn't the new one", "just made"],
+    ids=[
+        "all",
+        "status of the last generation",
+        "an old pod isn't the new one",
+        "the old pod is the ready one",
+        "one of the ready ones is old",
+        "just made",
+    ],
 )
 def test_ready_replicas_are_those_of_the_present_template(
     status: dict[str, int], generation: int, ready: int

@@ -21,7 +21,7 @@ from stowage.control.failing.record import read_backoffs, write_backoffs
 from stowage.control.usage import Group
 from stowage.control.world import World
 from stowage.placement.backoffs import Backoff, Backoffs, after_failure, in_force, remember
-from stowage.placement.failure import Later, Observed, Times, Verdict, judge
+from stowage.placement.failure import Later, Observed, Times, Verdict, broken, judge
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Placement, Pool
 from stowage.render.names import SPEC_HASH, placement_hash, spec_hash
@@ -47,6 +47,10 @@ class Review:
     """Those in force, for the decision."""
     again: float | None = None
     """Seconds until time alone may change the result."""
+    recovered: frozenset[str] = frozenset()
+    """Candidates whose backoff isn't over, and that serve by now."""
+    trouble: Reason | None = None
+    """What is wrong with a pod of a placement that hasn't failed, since others serve or load."""
     hold: Reason | None = None
     """Why nothing is to be decided yet: a pool is gone, and may be back before that counts as failed."""
 
@@ -80,9 +84,11 @@ class Failures:
         before = {p.deployment: p for p in workload.status.placements} if workload.status else {}
         self._pods.forget(key, {placement_hash(s.placement) for s in serving})
         recovered = {s.placement.id for s in serving if self._pods.serves(_group(key, s.placement))}
-        edited = {s.placement.id for s in serving if self._is_edited(workload, s)}
-        known = [b for b in remember(read_backoffs(workload.status), now) if b.candidate not in edited]
-        times, again, hold = Times.of(fallback), [], None
+        known = list(remember(read_backoffs(workload.status), now))
+        if known:
+            edited = {s.placement.id for s in serving if self._is_edited(workload, s)}
+            known = [b for b in known if b.candidate not in edited]
+        times, again, hold, troubles = Times.of(fallback), [], None, []
         for one in serving:
             said = before.get(one.name)
             if one.replicas < 1 or (said is not None and said.draining):
@@ -97,12 +103,21 @@ class Failures:
                 _log.warning(
                     "%s/%s: %s failed: %s: %s", *key, one.placement.id, verdict.code, verdict.message
                 )
-            elif wait is not None:
+                continue
+            troubles += [t for pod in self._pods.of(subject.group) if (t := broken(pod.state)) is not None]
+            if wait is not None:
                 again.append(wait)
                 hold = hold or self._hold(subject, times)
         left_alone = in_force(known, now, recovered)
         again += [b.until - now for b in known if b.candidate in left_alone]
-        return Review(write_backoffs(known), left_alone, max(SHORTEST, min(again)) if again else None, hold)
+        return Review(
+            write_backoffs(known),
+            left_alone,
+            again=max(SHORTEST, min(again)) if again else None,
+            recovered=frozenset(in_force(known, now)) & recovered,
+            trouble=troubles[0] if troubles else None,
+            hold=hold,
+        )
 
     async def _judge(
         self, subject: _Subject, times: Times, known: Iterable[Backoff], now: float
@@ -159,14 +174,14 @@ class Failures:
 
 
 def keepable(
-    workload: InferenceDeployment, serving: Iterable[Serving], left_alone: Backoffs
+    workload: InferenceDeployment, serving: Iterable[Serving], review: Review
 ) -> tuple[Placement, ...]:
-    """What the next decision may keep: what serves and isn't draining, as the status says. Where all of that
-    has failed, also what drains: it serves still, or it failed first and serves by now."""
+    """What the next decision may keep: what serves and isn't draining, as the status says; what drained
+    since it had failed, and serves by now; where all of that has failed, all, since it may serve still."""
     placements = workload.status.placements if workload.status else []
     draining = {p.deployment for p in placements if p.draining}
-    staying = [s for s in serving if s.name not in draining]
-    if all(s.placement.id in left_alone for s in staying):
+    staying = [s for s in serving if s.name not in draining or s.placement.id in review.recovered]
+    if all(s.placement.id in review.left_alone for s in staying):
         staying = list(serving)
     return tuple(s.placement for s in staying)
 

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from tests.cluster.conftest import RBAC
 from tests.cluster.harness import OperatorProcess, Stage, eventually, kubeconfig_of
+from tests.cluster.test_metrics import scrape, value
 from tests.conftest import create_kinds
 
 from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
 from devcluster.testing import ephemeral_cluster
+from stowage.control.lease import Timing
 
 pytestmark = pytest.mark.cluster
 
@@ -148,6 +150,17 @@ def test_one_decides_and_the_other_is_ready(pair: Pair, stage: Stage) -> None:
     assert by_standby == []
     assert [each for each in by_leader if each.resource == "deployments"] != []
     assert {each.code for each in by_leader if each.resource == "leases"} <= {200}
+    assert [value(scrape(each), "stowage_leader") for each in (leader, standby)] == [1, 0]
+
+
+def test_while_nothing_changes_only_the_lease_is_written(pair: Pair, stage: Stage) -> None:
+    time.sleep(2.0)  # for the events of the deployment that has just come to serve
+    log = AuditLog(pair.cluster.audit_log)
+    log.mark()
+    time.sleep(10.0)
+    writes = log.writes(user=f"system:serviceaccount:{SYSTEM}:")
+    assert {each.resource for each in writes} == {"leases"}
+    assert len(writes) <= 10 / Timing().retry_period + 1
 
 
 def test_a_leader_that_is_told_to_end_hands_over(pair: Pair, stage: Stage, record_property: Any) -> None:

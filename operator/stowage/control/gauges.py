@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
 from stowage.control.world import World
 from stowage.observe.fleet import FleetPicture
-from stowage.placement.snapshot import NONE, Pool, Snapshot
+from stowage.placement.snapshot import NONE, Holding, Pool, Snapshot
 
 _Sums = defaultdict[tuple[str, ...], float]
 
@@ -16,8 +17,11 @@ def picture(world: World) -> FleetPicture:
     """Everything at this moment. Costs a pass over nodes, pods' sums and deployments."""
     snapshot = world.snapshot()
     devices: _Sums = defaultdict(float)
+    holdings: dict[tuple[str, str], list[Holding]] = defaultdict(list)
+    for holding in snapshot.holdings:
+        holdings[holding.pool].append(holding)
     for pool in snapshot.pools:
-        for state, count in _devices(snapshot, pool).items():
+        for state, count in _devices(snapshot, pool, holdings[pool.key]).items():
             devices[pool.accelerator_class.name, state] += count / (1000 if pool.is_cpu else 1)
     cost: _Sums = defaultdict(float)
     deployments: _Sums = defaultdict(float)
@@ -34,11 +38,9 @@ def picture(world: World) -> FleetPicture:
     return FleetPicture(devices, cost, deployments, replicas)
 
 
-def _devices(snapshot: Snapshot, pool: Pool) -> dict[str, int]:
+def _devices(snapshot: Snapshot, pool: Pool, holdings: Iterable[Holding]) -> dict[str, int]:
     """Base units of the pool's device by state; the four together are all that its nodes have."""
-    reserved = sum(
-        h.reserved * h.requests.get(pool.resource, 0) for h in snapshot.holdings if h.pool == pool.key
-    )
+    reserved = sum(h.reserved * h.requests.get(pool.resource, 0) for h in holdings)
     total = used = away = 0
     for node in pool.nodes:
         has = node.allocatable.get(pool.resource, 0)

@@ -239,29 +239,30 @@ async def _work(
 
 async def run_one(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None]], key: K) -> None:
     """Runs a key once; what the handler raises decides when the key runs again."""
+    name = "/".join(filter(None, key)) if isinstance(key, tuple) else key
     try:
         await handler(key)
     except Gone as error:
-        _log.info("%s: %s", key, error)
+        _log.info("%s: %s", name, error)
     except Retry as error:
         wait = queue.retry(key, at_least=error.retry_after or 0.0)
         # A conflict is how optimistic concurrency works, not news.
         level = logging.DEBUG if isinstance(error, Conflict) else logging.WARNING
-        _log.log(level, "%s: %s; again in %.1f s", key, error, wait)
+        _log.log(level, "%s: %s; again in %.1f s", name, error, wait)
         return
     except Terminal as error:
         queue.add_after(key, TERMINAL_SECONDS)
-        _log.error("%s: %s; again in %.0f s, or when it changes", key, error, TERMINAL_SECONDS)
+        _log.error("%s: %s; again in %.0f s, or when it changes", name, error, TERMINAL_SECONDS)
         return
     except asyncio.CancelledError:
         if _being_cancelled():
             raise
         wait = queue.retry(key)
-        _log.exception("%s: something that it awaited was cancelled; again in %.1f s", key, wait)
+        _log.exception("%s: something that it awaited was cancelled; again in %.1f s", name, wait)
         return
     except Exception:
         wait = queue.retry(key)
-        _log.exception("%s: unexpected error; again in %.1f s", key, wait)
+        _log.exception("%s: unexpected error; again in %.1f s", name, wait)
         return
     queue.forget(key)
 

@@ -15,6 +15,7 @@ from stowage.api.meta import Condition
 from stowage.api.reasons import Code
 from stowage.cluster.reflector import Key
 from stowage.observe import metrics
+from stowage.observe.metrics import MoveCause
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +77,9 @@ class Recorder:
         outcome, seconds = _outcome(placed, after), self._seconds.pop(workload.key, None)
         metrics.decided(outcome, placed.reason, seconds)
         self._served(workload, ready, now)
+        cause = move_cause(workload, after)
+        if cause is not None:
+            metrics.moved(cause)
         level = logging.WARNING if ready.reason in TROUBLES else logging.INFO
         where = " ".join(f"{p.variant}/{p.runtime}/{p.pool}x{p.replicas}" for p in after.placements)
         _log.log(
@@ -107,6 +111,30 @@ class Recorder:
         created = _age(metadata.creation_timestamp, now)
         first = metadata.generation == 1 and created is not None
         metrics.served(created if first and created is not None else self._clock() - seen.since)
+
+
+def move_cause(workload: InferenceDeployment, after: InferenceDeploymentStatus) -> MoveCause | None:
+    """Why a move began between the status before and after; None where none did.
+
+    A move begins when something new is placed while something that served is given up. A spill-over, or a
+    scale-down, is none.
+    """
+    before = workload.status
+    if before is None:
+        return None
+    stayed = {p.deployment for p in before.placements if not p.draining}
+    stays = {p.deployment for p in after.placements if not p.draining}
+    given_up = [p for p in before.placements if p.deployment in stayed - stays]
+    if not given_up or not stays - {p.deployment for p in before.placements}:
+        return None
+    failures = {b.candidate: b.failures for b in before.backoffs}
+    if any(b.failures > failures.get(b.candidate, 0) for b in after.backoffs):
+        return MoveCause.FAILED
+    if before.observed_generation != workload.metadata.generation:
+        return MoveCause.SPEC
+    feasible = {(c.variant, c.runtime, c.pool) for c in after.candidates if c.verdict == "Feasible"}
+    better = all((p.variant, p.runtime, p.pool) in feasible for p in given_up)
+    return MoveCause.MOVE_BACK if better else MoveCause.UNFIT
 
 
 def _outcome(placed: Condition, after: InferenceDeploymentStatus) -> str:

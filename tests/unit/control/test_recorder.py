@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 
 from stowage.api.inference_deployment import InferenceDeployment
-from stowage.api.inference_deployment_status import InferenceDeploymentStatus, PlacementStatus
+from stowage.api.inference_deployment_status import (
+    BackoffStatus,
+    CandidateStatus,
+    InferenceDeploymentStatus,
+    PlacementStatus,
+)
 from stowage.api.meta import Condition
-from stowage.control.recorder import Recorder
+from stowage.control.recorder import Recorder, move_cause
 from stowage.observe.metrics import REGISTRY
 
 NOW = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
@@ -149,3 +154,73 @@ def test_time_to_ready_is_measured_once_a_generation(
     count, sum_ = total()
     recorder.decided(looked_at, status(PLACED, after, generation, "p"), NOW, changed=True)
     assert total() == (count + (seconds is not None), pytest.approx(sum_ + (seconds or 0.0)))
+
+
+def placed_on(
+    *pools: str, draining: str = "", feasible: str = "", failed: int = 0
+) -> InferenceDeploymentStatus:
+    """A status with these placements, one of them draining."""
+    found = status(PLACED, SERVING, 1, *pools)
+    candidates = [
+        CandidateStatus(
+            pool=feasible, accelerator_class="c", variant="fp8", runtime="vllm", verdict="Feasible"
+        )
+    ]
+    backoffs = [BackoffStatus(candidate="fp8/vllm/a/1", reason="NodeLost", until="t", failures=failed)]
+    return found.model_copy(
+        update={
+            "observed_generation": 1,
+            "placements": [p.model_copy(update={"draining": p.pool == draining}) for p in found.placements],
+            "candidates": candidates if feasible else [],
+            "backoffs": backoffs if failed else [],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("generation", "before", "after", "cause"),
+    [
+        pytest.param(1, None, placed_on("a"), None, id="placed at first"),
+        pytest.param(1, placed_on("a"), placed_on("a"), None, id="stays"),
+        pytest.param(1, placed_on("a"), placed_on("a", "b"), None, id="spills over"),
+        pytest.param(1, placed_on("a", "b"), placed_on("a"), None, id="scales down"),
+        pytest.param(1, placed_on(), placed_on("a"), None, id="room came"),
+        pytest.param(1, placed_on("a"), placed_on("b", "a", draining="a", failed=1), "failed", id="failed"),
+        pytest.param(
+            1,
+            placed_on("a", failed=1),
+            placed_on("b", "a", draining="a", failed=2),
+            "failed",
+            id="failed again",
+        ),
+        pytest.param(
+            1,
+            placed_on("a", failed=1),
+            placed_on("b", "a", draining="a", failed=1, feasible="a"),
+            "move_back",
+            id="moves back",
+        ),
+        pytest.param(1, placed_on("a"), placed_on("b", "a", draining="a"), "unfit", id="unfit"),
+        pytest.param(1, placed_on("a"), placed_on("b"), "unfit", id="replaced"),
+        pytest.param(2, placed_on("a"), placed_on("b", "a", draining="a"), "spec", id="edited"),
+        pytest.param(
+            1,
+            placed_on("b", "a", draining="a", failed=1),
+            placed_on("b", "a", draining="a", failed=1),
+            None,
+            id="under way: counted once",
+        ),
+        pytest.param(1, placed_on("b", "a", draining="a"), placed_on("b"), None, id="done"),
+    ],
+)
+def test_why_a_move_began(
+    generation: int,
+    before: InferenceDeploymentStatus | None,
+    after: InferenceDeploymentStatus,
+    cause: str | None,
+) -> None:
+    assert move_cause(workload(generation, before), after) == cause
+    labels = {"cause": cause or "failed"}
+    count = REGISTRY.get_sample_value("stowage_moves_total", labels) or 0
+    Recorder().decided(workload(generation, before), after, NOW, changed=True)
+    assert REGISTRY.get_sample_value("stowage_moves_total", labels) == count + (cause is not None)

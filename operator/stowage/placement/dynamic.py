@@ -108,11 +108,12 @@ class DynamicIndex:
         resources: list[str] = []
         ambiguous: list[tuple[str, tuple[str, ...]]] = []
         unknown: list[str] = []
+        settled: set[str] = set()
         capacity, allocatable = dict(node.capacity), dict(node.allocatable)
         present = {d: devices for d, devices in there.items() if not self._has_plugin(node, d)}
         for driver, devices in sorted(present.items()):
             for mine, claiming in self._claims(driver, devices):
-                best = _strongest(claiming, node.labels)
+                best = _meant(claiming, node.labels)
                 if not best:
                     unknown.append(f"devices of {driver}")
                     continue
@@ -125,12 +126,18 @@ class DynamicIndex:
                     continue
                 found.append(best[0])
                 resources.append(resource)
+                if _strongest(claiming, node.labels) != best:
+                    settled.add(best[0].name)
                 capacity[resource] = sum(d.count for d in mine)
                 allocatable[resource] = sum(d.count for d in mine if not d.tainted)
         if found:
             node = replace(node, capacity=capacity, allocatable=allocatable)
         recognised = Recognised(
-            tuple(found), tuple(ambiguous), tuple(dict.fromkeys(unknown)), tuple(resources)
+            tuple(found),
+            tuple(ambiguous),
+            tuple(dict.fromkeys(unknown)),
+            tuple(resources),
+            frozenset(settled),
         )
         return Published(node, recognised, bool(present))
 
@@ -181,12 +188,15 @@ class DynamicIndex:
         return DYNAMIC + accelerator.spec.dra.device_class
 
 
+def _meant(claiming: Sequence[AcceleratorClass], labels: Mapping[str, str]) -> list[AcceleratorClass]:
+    """The class that an admin's label names, where it is one of these; else those that match best."""
+    named = [a for a in claiming if a.name == labels.get(CLASS_LABEL)]
+    return named or _strongest(claiming, labels)
+
+
 def _strongest(claiming: Sequence[AcceleratorClass], labels: Mapping[str, str]) -> list[AcceleratorClass]:
     """The classes that match the node's labels best. A class without labels is meant by its driver alone,
     so no other class may claim the same devices."""
-    meant = [a for a in claiming if a.name == labels.get(CLASS_LABEL)]
-    if meant:
-        return meant
     strengths = [(_strength(a, labels), a) for a in claiming]
     top = max((s for s, _ in strengths if s is not None), default=None)
     best = [a for s, a in strengths if s is not None and s == top]

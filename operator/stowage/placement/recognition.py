@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from stowage.api.accelerator_class import AcceleratorClass, AcceleratorClassSpec, NodeMatch
 from stowage.api.accelerator_pool import AcceleratorPool
+from stowage.placement.absence import Absent, absent, counts_none
 from stowage.placement.device_labels import shares_of, whole_devices
 from stowage.placement.resource_index import ResourceIndex, classes_by_resource, domain_of, is_own
 from stowage.placement.selectors import labels_match
@@ -15,7 +16,6 @@ from stowage.placement.snapshot import Node
 
 __all__ = [
     "CLASS_LABEL",
-    "Absent",
     "Recognised",
     "Surplus",
     "alternatives",
@@ -41,18 +41,6 @@ class Surplus:
     whole: int
     partitioned: bool = False
     """Whether partitions of the same devices are published beside them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """An accelerator that labels speak of and that nothing publishes."""
-
-    label: str
-    """The label that says so."""
-    classes: tuple[str, ...]
-    """The classes that the labels mean; empty where they don't say which."""
-    resources: tuple[str, ...]
-    """What such a device would be published as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +142,14 @@ def recognise(node: Node, by_resource: ResourceIndex, *, has_devices: bool = Fal
         else:
             found.append((best[0], resource))
     unknown.extend(_strangers(node, by_resource, [r for _, r in found]))
-    absent: tuple[Absent, ...] = ()
-    if not (has_devices or found or ambiguous or unknown or surplus):
-        absent = tuple(_absent(node, by_resource))
-        if not absent and not _counts_none(node, by_resource):
-            best = strongest(by_resource.get("cpu", ()), node.labels, "cpu")
-            if len(best) == 1:
-                found.append((best[0], "cpu"))
-            elif best:
-                ambiguous.append(("cpu", tuple(c.name for c in best)))
-    elif not has_devices:
-        absent = tuple(_absent(node, by_resource))
+    missing = () if has_devices else tuple(absent(node, by_resource))
+    has_devices = has_devices or bool(found or ambiguous or unknown or surplus or missing)
+    if not has_devices and not counts_none(node, by_resource):
+        best = strongest(by_resource.get("cpu", ()), node.labels, "cpu")
+        if len(best) == 1:
+            found.append((best[0], "cpu"))
+        elif best:
+            ambiguous.append(("cpu", tuple(c.name for c in best)))
     return Recognised(
         classes=tuple(c for c, _ in found),
         ambiguous=tuple(ambiguous),
@@ -172,7 +157,7 @@ def recognise(node: Node, by_resource: ResourceIndex, *, has_devices: bool = Fal
         resources=tuple(r for _, r in found),
         settled=frozenset(c.name for c, r in found if _is_settled(c, node.labels, by_resource[r], r)),
         surplus=tuple(surplus),
-        absent=absent,
+        absent=missing,
     )
 
 
@@ -247,54 +232,3 @@ def _strangers(node: Node, by_resource: ResourceIndex, found: list[str]) -> list
         if any(p.fullmatch(r) for p in by_resource.partitions)
         or (domain_of(r) in by_resource.domains and domain_of(r) not in known and not found)
     ]
-
-
-def _counts_none(node: Node, by_resource: ResourceIndex) -> bool:
-    """Whether a device plugin was there and counts 0."""
-    return any(r in by_resource and r != "cpu" for r in node.capacity)
-
-
-def _absent(node: Node, by_resource: ResourceIndex) -> Iterator[Absent]:
-    """Accelerators that labels speak of and that aren't published: their plugin hasn't started, or counts
-    0. First those whose class the labels say."""
-    published = {r for r, n in node.capacity.items() if n > 0 and "/" in r}
-    domains = {domain_of(r) for r in published}
-    meant: dict[str, list[AcceleratorClass]] = {}
-    for label in node.labels.items():
-        for anchor in (label, (label[0], None)):
-            for way in by_resource.anchored.get(anchor, ()):
-                if _holds(way.match, node.labels) and not _is_there([way.accelerator], published, domains):
-                    meant.setdefault(label[0], []).append(way.accelerator)
-    if meant:
-        classes = {c.name: c for group in meant.values() for c in group}
-        # That a card may be divided says nothing where its own class is sure.
-        classes = {n: c for n, c in classes.items() if c.spec.part_of is None} or classes
-        yield Absent(min(meant), tuple(sorted(classes)), _names(classes.values()))
-        return
-    for key in sorted(node.labels.keys() & by_resource.presence.keys()):
-        hinted = by_resource.presence[key]
-        if node.labels[key] not in ("", "false") and not _is_there(hinted, published, domains):
-            yield Absent(key, (), _names(hinted))
-            return
-    for resource in sorted(r for r, n in node.capacity.items() if n == 0 and r in by_resource):
-        if domain_of(resource) not in domains and not published:
-            yield Absent("", (), (resource,))
-            return
-
-
-def _is_there(classes: Iterable[AcceleratorClass], published: set[str], domains: set[str]) -> bool:
-    """Whether the node publishes a device that may be one of these."""
-    return any(domain_of(name) in domains for name in _names(classes)) or any(
-        is_own(c.spec, r) for c in classes for r in published
-    )
-
-
-def _names(classes: Iterable[AcceleratorClass]) -> tuple[str, ...]:
-    """What whole devices of these classes are published as; their pattern where no name is sure."""
-    names = {
-        c.spec.part_of.resource_name
-        if c.spec.part_of
-        else c.spec.resource_name or c.spec.resource_name_pattern or ""
-        for c in classes
-    }
-    return tuple(sorted(names))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from stowage.api.accelerator_class import AcceleratorClass
-from stowage.placement.recognition import CLASS_LABEL, Absent, Recognised, Surplus
+from stowage.placement.absence import Absent
+from stowage.placement.recognition import CLASS_LABEL, Recognised, Surplus
 from stowage.placement.resource_index import ResourceIndex, domain_of
 from stowage.placement.snapshot import Node
 

@@ -152,7 +152,10 @@ def test_two_classes_of_one_driver_are_ambiguous_without_labels() -> None:
     )
     assert found([bare("n1")], devices(on("n1")), plain, big)[0] == [("p.gpus", "big", "dra/gpus", 8)]
     labelled = replace(bare("n1", kind=None), labels={"stowage.dev/accelerator-class": "plain"})
-    assert found([labelled], devices(on("n1")), plain, big)[1].problems == ()
+    _, settled = found([labelled], devices(on("n1")), plain, big)
+    assert settled.problems == ()
+    assert ("stowage.dev/accelerator-class", "plain") in settled.pools[0].keys
+    assert settled.pools[0].identified_by_keys, "its pods select nodes by the admin's label"
 
 
 def test_devices_that_no_label_tells_are_reported_and_no_cpu_pool() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.reasons import Code
 from stowage.cluster.errors import Retry, Terminal
@@ -9,9 +11,10 @@ from stowage.cluster.ports import DEPLOYMENTS, Body, Cluster, ResourceType
 from stowage.control.projections import Child, project_child
 from stowage.control.store import Store
 from stowage.placement.reasons import Reason
+from stowage.render.children import strategy
 from stowage.render.equality import difference
 from stowage.render.names import FIELD_MANAGER
-from stowage.render.pin import pin
+from stowage.render.pin import applied, pin
 
 
 class ChildRefusedError(Exception):
@@ -25,8 +28,13 @@ class ChildRefusedError(Exception):
 class Children:
     """Applies children through one cluster, remembering what the server returned."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, may_upgrade: Callable[[], bool] = lambda: True) -> None:
+        """Args:
+        may_upgrade: asked before pods are exchanged only since the catalog changed, where the object
+            wants that.
+        """
         self._cluster = cluster
+        self._may_upgrade = may_upgrade
 
     async def apply(self, store: Store[Child], workload: InferenceDeployment, body: Body) -> bool:
         """Makes the live child equal to the rendered one; returns whether that took a write.
@@ -39,7 +47,7 @@ class Children:
         if live is not None:
             _check_owner(resource, workload, name, live)
             if store.resource == DEPLOYMENTS:
-                body = pin(body, live.body, automatic=workload.spec.runtime_upgrade == "Automatic")
+                body = self._pinned(workload, body, live.body)
             if difference(body, live.body, FIELD_MANAGER) is None:
                 return False
         try:
@@ -49,6 +57,31 @@ class Children:
             raise ChildRefusedError(Reason(Code.APPLY_FAILED, str(error))) from error
         store.observe("MODIFIED", stored)
         return True
+
+    def _pinned(self, workload: InferenceDeployment, body: Body, live: Body) -> Body:
+        pinned = pin(body, live, automatic=False)
+        if pinned is body or workload.spec.runtime_upgrade != "Automatic" or not self._may_upgrade():
+            return pinned
+        return body
+
+    async def scale(self, store: Store[Child], namespace: str, name: str, replicas: int) -> None:
+        """Gives a Deployment of ours another number of replicas, and changes nothing else of it, but that it
+        loses no pod to a roll."""
+        child = store.items.get((namespace, name))
+        if child is None:
+            return
+        kept = applied(child.body, FIELD_MANAGER)
+        body = {
+            **{k: child.body[k] for k in ("apiVersion", "kind")},
+            **kept,
+            "metadata": {**kept.get("metadata", {}), "namespace": namespace, "name": name, "uid": child.uid},
+            "spec": {**kept.get("spec", {}), "replicas": replicas, "strategy": strategy()},
+        }
+        try:
+            stored = await self._cluster.apply(store.resource, body)
+        except Terminal as error:
+            raise ChildRefusedError(Reason(Code.APPLY_FAILED, str(error))) from error
+        store.observe("MODIFIED", stored)
 
     async def delete(self, store: Store[Child], namespace: str, name: str) -> None:
         """Deletes a child of ours; one that is gone is success."""

@@ -78,7 +78,9 @@ class Holdings:
         group = _group(key, child)
         requests = {k: v for k, v in child.requests.items() if k != "pods"}
         owner = group[0], group[1]
-        return Holding(owner, key[1], child.placement, requests, child.replicas, self._usage.bound(group))
+        ready = child.serves if child.observed else None
+        bound = self._usage.bound(group)
+        return Holding(owner, key[1], child.placement, requests, child.replicas, bound, ready)
 
 
 def _group(key: Key, child: Child) -> Group:

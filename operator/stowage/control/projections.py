@@ -126,6 +126,11 @@ class Child:
     body: Body
     replicas: int = 0
     ready: int = 0
+    """Pods that are ready and of the present template."""
+    serves: int = 0
+    """Pods that are ready, of whatever template."""
+    rolling: bool = False
+    """Whether pods of an older template are still there."""
     observed: bool = True
     refused: str = ""
     """Why no pod could be made: the condition ReplicaFailure."""
@@ -154,6 +159,8 @@ def project_child(body: Body) -> Child:
         body={k: v for k, v in body.items() if k != "status"},
         replicas=spec.get("replicas", 0) if pod is not None else 0,
         ready=_ready(status) if pod is not None and observed else 0,
+        serves=int(status.get("readyReplicas", 0)) if pod is not None else 0,
+        rolling=pod is not None and status.get("replicas", 0) > status.get("updatedReplicas", 0),
         observed=observed,
         refused=refused.get("message", ""),
         refused_since=refused.get("lastTransitionTime", ""),

@@ -15,20 +15,20 @@ from stowage.api.reasons import Code
 from stowage.cluster.ports import INFERENCE_DEPLOYMENTS, Body, Cluster
 from stowage.cluster.reflector import Key
 from stowage.control import announce
-from stowage.control.apply import ChildRefusedError, Children
+from stowage.control.apply import ChildRefusedError
+from stowage.control.carry_out import Carrier, blocked, serving_of
 from stowage.control.events import EventRecorder
 from stowage.control.failing.review import Failures, keepable
 from stowage.control.line import ANY_TIME, Turn, takes_room
+from stowage.control.moves import Moves
 from stowage.control.parsed import Parsed
 from stowage.control.policies import policy_for
 from stowage.control.recorder import Recorder
 from stowage.control.world import World
 from stowage.observe.identity import instance
-from stowage.placement.decide import decide
 from stowage.placement.decision import Chosen, Decision
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Holding
-from stowage.render.children import deployment, disruption_budget, service
 from stowage.render.command import reserved_argument
 from stowage.render.conditions import conditions
 from stowage.render.names import RUNTIME_REVISION, deployment_name
@@ -40,6 +40,8 @@ _log = logging.getLogger(__name__)
 LOOK_AGAIN = frozenset({Code.NAME_CONFLICT, Code.APPLY_FAILED})
 """Troubles whose end no watch of ours tells of."""
 LOOK_AGAIN_SECONDS = 30.0
+ROLL_SECONDS = 5.0
+"""How often a roll is looked at: that its new pod finds no device is nobody's event."""
 SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 """Times in status."""
 
@@ -59,9 +61,13 @@ class Reconciler:
     clock: Callable[[], datetime] = utc_now
     recorder: Recorder = field(default_factory=Recorder)
     events: EventRecorder = field(init=False)
+    moves: Moves = field(init=False)
+    carrier: Carrier = field(init=False)
 
     def __post_init__(self) -> None:
         self.events = EventRecorder(self.cluster, instance())
+        self.moves = Moves(self.world, self.look_again)
+        self.carrier = Carrier(self.cluster, self.world)
 
     async def reconcile(self, key: Key, turn: Turn = ANY_TIME) -> bool:
         """One run. Level-triggered: it looks at what is, not at what changed.
@@ -71,6 +77,7 @@ class Reconciler:
         parsed = self.world.workloads.items.get(key)
         if parsed is None or parsed.deleting or key[0] not in self.world.namespaces:
             self.recorder.forget(key)
+            self.moves.forget(key)
             return True
         if parsed.value is None:
             await self._refuse(key, parsed)
@@ -83,11 +90,13 @@ class Reconciler:
         if situation.problem is None and not workload.spec.paused:
             placed = await self._place(workload, situation, turn)
             if placed is None:
+                self.moves.put_off(workload.key)
                 return False
             situation = placed
         elif workload.spec.paused and situation.problem is None:
             situation = replace(situation, problem=Reason(Code.PAUSED, "spec.paused is set"))
         await self._report(situation)
+        self.moves.settled(workload.key)
         if situation.problem is not None and situation.problem.code in LOOK_AGAIN:
             self.look_again(key, LOOK_AGAIN_SECONDS)
         return True
@@ -97,12 +106,7 @@ class Reconciler:
         return Reason(Code.INVALID_SPEC, parsed.error) if parsed.error else None
 
     def _serving(self, key: Key, uid: str) -> tuple[Serving, ...]:
-        """Our Deployments for this object, by name."""
-        return tuple(
-            Serving(name, child.placement, child.replicas, child.ready)
-            for (space, name), child in self.world.holdings.owned_by(uid)
-            if space == key[0] and child.placement is not None
-        )
+        return serving_of(self.world, key, uid)
 
     async def _place(
         self, workload: InferenceDeployment, situation: Situation, turn: Turn
@@ -123,10 +127,11 @@ class Reconciler:
         current = keepable(workload, serving, review)
         demand = Demand(workload, policy)
         with self.recorder.deciding(workload.key):
-            decision = decide(self.world.snapshot(), demand, current, review.left_alone)
+            decision = self.moves.decide(demand, current, review.left_alone)
         if takes_room(decision, serving) and not turn.may_take():
             return None
         step = transition(decision, serving)
+        rolls = self.carrier.rolls(workload, step, serving)
         problem = self._reserved_argument(decision)
         with ExitStack() as reservations:
             for chosen in step.apply:
@@ -134,19 +139,23 @@ class Reconciler:
             turn.decided()
             try:
                 if problem is None:
-                    await self._carry_out(workload, step.apply, step.delete)
+                    may_upgrade = self.moves.may_upgrade(workload, policy)
+                    await self.carrier.carry_out(workload, step, rolls, may_upgrade)
             except ChildRefusedError as refused:
                 problem = refused.reason
-        serving = self._serving(workload.key, workload.metadata.uid)
-        if problem is None and sum(s.ready for s in serving) < decision.wanted:
+        if any(s.rolling for s in serving):
+            self.look_again(workload.key, ROLL_SECONDS)
+        waits = blocked(rolls, step.apply)
+        found = self._serving(workload.key, workload.metadata.uid)
+        if problem is None and sum(s.ready for s in found) < decision.wanted:
             problem = review.trouble
         return Situation(
             workload,
-            serving=tuple(s for s in serving if s.name not in step.delete),
-            decision=decision,
+            serving=tuple(s for s in found if s.name not in step.delete),
+            decision=replace(decision, placements=step.apply, outcome=waits or decision.outcome),
             problem=problem,
             draining=step.draining,
-            revisions=self._revisions(workload, serving),
+            revisions=self._revisions(workload, found),
             backoffs=review.backoffs,
         )
 
@@ -172,17 +181,6 @@ class Reconciler:
         holding = Holding(workload.key, name, chosen.as_placed, requests, chosen.replicas, bound)
         self.world.reserve(namespace, holding)
         return lambda: self.world.release(namespace, name)
-
-    async def _carry_out(
-        self, workload: InferenceDeployment, apply: tuple[Chosen, ...], delete: tuple[str, ...]
-    ) -> None:
-        children = Children(self.cluster)
-        await children.apply(self.world.services, workload, service(workload))
-        await children.apply(self.world.budgets, workload, disruption_budget(workload))
-        for name in delete:
-            await children.delete(self.world.deployments, workload.metadata.namespace, name)
-        for chosen in apply:
-            await children.apply(self.world.deployments, workload, deployment(chosen))
 
     def _revisions(self, workload: InferenceDeployment, serving: tuple[Serving, ...]) -> dict[str, str]:
         found: dict[str, str] = {}

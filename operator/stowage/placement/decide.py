@@ -11,6 +11,7 @@ from stowage.placement.backoffs import NO_BACKOFFS, Backoffs
 from stowage.placement.candidates import Candidate
 from stowage.placement.capacity import Ledger
 from stowage.placement.decision import Chosen, Decision, Verdict
+from stowage.placement.giving_way import may_give_way
 from stowage.placement.lazy import Lazy
 from stowage.placement.options import Option, first, join, weigh
 from stowage.placement.order import why_not
@@ -22,19 +23,24 @@ from stowage.placement.survey import Survey
 
 
 def decide(
-    snapshot: Snapshot, demand: Demand, current: tuple[Placement, ...], backoffs: Backoffs = NO_BACKOFFS
+    snapshot: Snapshot,
+    demand: Demand,
+    current: tuple[Placement, ...],
+    backoffs: Backoffs = NO_BACKOFFS,
+    ripe: frozenset[str] = frozenset(),
 ) -> Decision:
     """Decides where a demand is served.
 
     Args:
         current: what serves now and isn't draining. What of it is still feasible stays.
         backoffs: why candidates that failed are left alone, by their ids.
+        ripe: ids of candidates that were ``better`` for as long as the policy asks, and may be moved to now.
     """
     survey = Survey(snapshot, demand)
     able, rejected = survey.able, survey.rejected
     kept = keep(snapshot, demand, survey.at(current), current, backoffs) if current else []
     ledger = Ledger(snapshot, demand.key, released=frozenset())
-    staying = stay(ledger, kept, able, rejected, backoffs) if kept else None
+    staying = stay(snapshot, ledger, kept, able, rejected, backoffs, ripe) if kept else None
     if staying is not None:
         return staying
     if demand.workload.spec.replicas == 0:
@@ -44,17 +50,17 @@ def decide(
         return _choose(demand, Lot(snapshot, demand, frozenset(), able, backoffs), best, rejected)
     mine = snapshot.room.held_by(demand.key)
     failed = [h for h in mine if h.placement.id in backoffs]
-    gives_way = frozenset(h.deployment for h in failed if h.bound)
+    gives_way = frozenset(h.deployment for h in failed if h.bound and not h.ready)
     if gives_way:
         freed = Lot(snapshot, demand, gives_way, able, backoffs)
         best = first(freed.ledger(), able, backoffs)
         if best is not None:
             return replace(_choose(demand, freed, best, rejected), gives_way=gives_way)
-    if mine and demand.workload.spec.disruption.when_full == "Replace":
+    if mine and may_give_way(snapshot, demand):
         freed = Lot(snapshot, demand, frozenset(h.deployment for h in mine), able, backoffs)
         best = first(freed.ledger(), able, backoffs)
         if best is not None:
-            return replace(_choose(demand, freed, best, rejected), replaces=True)
+            return _replacing(_choose(demand, freed, best, rejected))
     verdicts = Lazy(lambda: chain(weigh(ledger, able, backoffs)[1], rejected))
     return Decision(
         placements=(),
@@ -64,6 +70,11 @@ def decide(
         if failed
         else nowhere(snapshot, demand, verdicts, serving=bool(mine)),
     )
+
+
+def _replacing(decision: Decision) -> Decision:
+    """A decision for which what serves gives way, replica by replica: none of it has room yet."""
+    return replace(decision, replaces=True, waiting=sum(c.replicas for c in decision.placements))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,16 @@ class Decision:
     wanted: int
     outcome: Reason
     replaces: bool = False
-    """Whether what serves must give way first, since no spare device exists."""
+    """Whether what serves must give way to what was chosen, one by one, since no spare device exists."""
     gives_way: frozenset[str] = frozenset()
     """Names of Deployments that failed and hold the only room there is: they go first."""
+    waiting: int = 0
+    """Of the replicas chosen, those that have no room at present."""
+    limit: int | None = None
+    """Replicas that the budget allows; None where none is set."""
+    better: tuple[str, ...] = ()
+    """Ids of candidates that the policy's ``moveBack`` would move to once they have been so for long enough,
+    the best first. Empty where the policy has none."""
 
     @property
     def placed(self) -> bool:

@@ -140,6 +140,14 @@ class Holding:
     requests: Amounts
     replicas: int
     bound: tuple[str, ...] = ()
+    ready: int | None = None
+    """Pods that serve. None: not known; those that are bound may."""
+
+    @property
+    def serves(self) -> int:
+        """Replicas that serve, or may."""
+        most = min(self.replicas, len(self.bound))
+        return most if self.ready is None else min(most, self.ready)
 
     @property
     def pool(self) -> tuple[str, str]:

@@ -12,6 +12,8 @@ from stowage.placement.candidates import Candidate, device_counts, measure
 from stowage.placement.capacity import Capacity, Ledger
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decision import Chosen, Decision, Verdict
+from stowage.placement.gain import better, gather
+from stowage.placement.giving_way import is_leaving, room_freed
 from stowage.placement.lazy import Lazy
 from stowage.placement.options import backed_off, join, may_join, room_in, weigh
 from stowage.placement.order import Rank, rank, why_not
@@ -31,7 +33,8 @@ class Kept:
     replicas: int
     """Replicas that its Deployment has."""
     bound: int
-    """Those that have a pod on a node."""
+    """Those that have a pod on a node. A pod more, of a roll in place or on its way out, is none: it may have
+    room that was promised to others."""
 
 
 def keep(
@@ -72,7 +75,7 @@ def _place(placement: Placement) -> tuple[str, str, str, str]:
 def _kept(placement: Placement, candidate: Candidate, holding: Holding | None) -> Kept:
     if holding is None:
         return Kept(placement, candidate, 0, 0)
-    return Kept(placement, candidate, holding.replicas, len(holding.bound))
+    return Kept(placement, candidate, holding.replicas, min(holding.replicas, len(holding.bound)))
 
 
 def _as_placed(base: Candidate, devices: int) -> Candidate | None:
@@ -99,22 +102,32 @@ def affordable(candidate: Candidate) -> int | None:
 
 
 def stay(
+    snapshot: Snapshot,
     ledger: Ledger,
     kept: Sequence[Kept],
     able: Sequence[Candidate],
     rejected: Sequence[Verdict],
     backoffs: Backoffs,
+    ripe: frozenset[str] = frozenset(),
 ) -> Decision | None:
-    """Keeps what serves, gives further replicas the room beside it, then that of a split.
+    """Keeps what serves, gives further replicas the room beside it, then that of a split. What of it lost
+    its room waits. Moves to a better candidate where one is ripe.
 
     None where nothing serves yet and there isn't room for all here: then the choice is free.
     """
     best = kept[0].candidate
     limit = affordable(best)
     goal = best.replicas if limit is None else min(best.replicas, limit)
-    counts = _counts(kept, [k.bound + room_in(ledger, k.candidate).total for k in kept], goal)
+    rooms = [k.bound + room_in(ledger, k.candidate).total for k in kept]
+    counts = _counts(kept, rooms, goal)
     if sum(counts) < goal and not any(k.replicas for k in kept):
         return None
+    found = better(ledger, [k.candidate for k in kept], counts, able, backoffs) if goal > 0 else []
+    target = next((c for c in found if c.placement.id in ripe), None)
+    if target is not None and target.placement not in {k.placement for k in kept}:
+        return _move(target, able, rejected, backoffs)
+    if target is not None:
+        counts = gather(counts, rooms, next(i for i, k in enumerate(kept) if k.candidate is target))
     for one, count in zip(kept, counts, strict=True):
         ledger.take(one.candidate.pool, one.candidate.requests, max(0, count - one.bound))
     chosen = [
@@ -124,22 +137,56 @@ def stay(
     ]
     left = goal - sum(counts)
     if left > 0:
-        options, _ = weigh(ledger, able, backoffs, wanted=left)
+        used = {k.candidate.pool.key for k in kept if k.replicas}  # also where they wait
+        others = [c for c in able if c.pool.key not in used]
+        options, _ = weigh(ledger, others, backoffs, wanted=left)
         left = join(chosen, options, ledger, left)
+    freed = room_freed(snapshot, kept, rooms) if left > 0 else 0
+    chosen, waiting = _with_waiting(chosen, kept, left)
+    placed = goal - left + min(left, freed)
     return Decision(
         placements=tuple(chosen),
         verdicts=Lazy(lambda: _verdicts(chosen, able, rejected, backoffs)),
         wanted=best.replicas,
-        outcome=outcome(best.replicas, goal - left, best, limit),
+        outcome=outcome(best.replicas, placed, best, limit),
+        replaces=freed > 0 and not is_leaving(snapshot, best.demand.key),
+        waiting=waiting,
+        limit=limit,
+        better=tuple(c.placement.id for c in found),
     )
 
 
-def _counts(kept: Sequence[Kept], rooms: Sequence[int], goal: int) -> list[int]:
-    """Replicas of each kept placement.
+def _move(
+    target: Candidate, able: Sequence[Candidate], rejected: Sequence[Verdict], backoffs: Backoffs
+) -> Decision:
+    """All replicas to a better candidate, which has room for them beside what serves."""
+    chosen = (Chosen(target, target.replicas, target.placement),)
+    return Decision(
+        placements=chosen,
+        verdicts=Lazy(lambda: _verdicts(chosen, able, rejected, backoffs)),
+        wanted=target.replicas,
+        outcome=outcome(target.replicas, target.replicas, target),
+    )
 
-    First what each has, the earliest tier first, so that the last tier shrinks first; then more, where
-    there is room. Where there is room for none, one waits: it fails only after the policy's time.
-    """
+
+def _with_waiting(chosen: Sequence[Chosen], kept: Sequence[Kept], left: int) -> tuple[list[Chosen], int]:
+    """The placements, with the replicas that exist already and have no room now: they wait, since taking
+    a pending pod away would stop the autoscaler that it waits for. And how many these are."""
+    have = {k.placement: k.replicas for k in kept}
+    found = {c.as_placed: c for c in chosen}
+    waiting = 0
+    for one in kept:
+        count = found[one.placement].replicas if one.placement in found else 0
+        more = min(left - waiting, have[one.placement] - count)
+        if more > 0:
+            found[one.placement] = Chosen(one.candidate, count + more, one.placement)
+            waiting += more
+    return list(found.values()), waiting
+
+
+def _counts(kept: Sequence[Kept], rooms: Sequence[int], goal: int) -> list[int]:
+    """Replicas of each kept placement that have room: first what each has, the earliest tier first, so
+    that the last tier shrinks first; then more."""
     left = goal
     counts: list[int] = []
     for one, room in zip(kept, rooms, strict=True):
@@ -149,11 +196,6 @@ def _counts(kept: Sequence[Kept], rooms: Sequence[int], goal: int) -> list[int]:
         more = min(left, room - counts[index])
         counts[index] += more
         left -= more
-    if goal > 0 and not any(counts):
-        for index, one in enumerate(kept):
-            if one.replicas:
-                counts[index] = 1
-                break
     return counts
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.quantity import parse_duration
 from stowage.placement.decision import Chosen
@@ -36,11 +39,26 @@ def _metadata(workload: InferenceDeployment, name: str) -> Object:
     }
 
 
-def deployment(chosen: Chosen) -> Object:
+def rolls_one_by_one(body: Mapping[str, Any]) -> bool:
+    """Whether a live Deployment rolls without a pod more."""
+    found = body.get("spec", {}).get("strategy", {}).get("rollingUpdate", {})
+    return bool(found.get("maxSurge") == 0)
+
+
+def strategy(missing: int = 0) -> Object:
+    """How a Deployment rolls: with a pod more first, or with so many missing."""
+    return {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 0 if missing else 1, "maxUnavailable": missing},
+    }
+
+
+def deployment(chosen: Chosen, *, missing: int = 0) -> Object:
     """The Deployment of one placement.
 
-    A roll in place adds a pod first and never goes below what is wanted; where no device is spare
-    it waits, unless the object says Replace.
+    Args:
+        missing: so many pods may be missing in a roll in place, since no device is spare. 0: it adds a
+            pod first and never goes below what is wanted.
     """
     candidate, placement = chosen.candidate, chosen.as_placed
     workload = candidate.demand.workload
@@ -53,8 +71,6 @@ def deployment(chosen: Chosen) -> Object:
         SPEC_HASH: spec_hash(workload),
         TEMPLATE_HASH: template_hash(template),
     }
-    replace = workload.spec.disruption.when_full == "Replace"
-    surge = {"maxSurge": 0, "maxUnavailable": 1} if replace else {"maxSurge": 1, "maxUnavailable": 0}
     patience = int(parse_duration(candidate.demand.policy.spec.fallback.start_timeout))
     return {
         "apiVersion": "apps/v1",
@@ -67,7 +83,7 @@ def deployment(chosen: Chosen) -> Object:
             "selector": {
                 "matchLabels": {OWNER_LABEL: workload.name, PLACEMENT_LABEL: placement_hash(placement)}
             },
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": surge},
+            "strategy": strategy(missing),
             "template": template,
         },
     }

@@ -298,6 +298,25 @@ FIRST = {
         ),
         holdings=[OWN_ON_A],
         variants=[variant("fp16", precision="fp16")],
+        spec={"disruption": {"minAvailable": 4}},
+    ),
+    "unless a replica may go before its successor is there": Case(
+        pool_of("a"),
+        [("fp16/server/a/1", 4)],
+        (Code.PLACED, "4 replicas on 1 x a each, pool a"),
+        holdings=[OWN_ON_A],
+        variants=[variant("fp16", precision="fp16")],
+        spec={"replicas": 4, "disruption": {"minAvailable": 3}},
+        replaces=True,
+    ),
+    "or doesn't serve": Case(
+        pool_of("a"),
+        [("fp16/server/a/1", 4)],
+        (Code.PLACED, "4 replicas on 1 x a each, pool a"),
+        holdings=[replace(OWN_ON_A, ready=3)],
+        variants=[variant("fp16", precision="fp16")],
+        spec={"replicas": 4, "disruption": {"minAvailable": 4}},
+        replaces=True,
     ),
     "or replaces what serves": Case(
         pool_of("a"),
@@ -464,14 +483,14 @@ LATER = {
     ),
     "a Deployment's replicas are no proof of room": Later(
         [(A1, 4, ["a0"])],
-        [(A1.id, 1)],
+        [(A1.id, 4)],
         Code.PARTIALLY_PLACED,
         pool_of("a"),
         used={"a0": {GPU: 3}},
         spec={"replicas": 4},
     ),
     "what lost its node waits until it counts as failed": Later(
-        [(A1, 3, [])], [(A1.id, 1)], Code.PARTIALLY_PLACED, BOTH, used=fill("a0"), spec={"replicas": 3}
+        [(A1, 3, [])], [(A1.id, 3)], Code.PARTIALLY_PLACED, BOTH, used=fill("a0"), spec={"replicas": 3}
     ),
     "scaled to zero": Later(
         [(A1, 2, ["a0", "a0"])], [(A1.id, 0)], Code.SCALED_TO_ZERO, BOTH, spec={"replicas": 0}, wanted=0

@@ -12,7 +12,13 @@ from stowage.api.inference_deployment import MAX_NAME_LENGTH, InferenceDeploymen
 from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.template import Template
 from stowage.placement.snapshot import Placement
-from stowage.render.children import address, deployment, disruption_budget, service
+from stowage.render.children import (
+    address,
+    deployment,
+    disruption_budget,
+    rolls_one_by_one,
+    service,
+)
 from stowage.render.names import (
     clip,
     deployment_name,
@@ -85,19 +91,16 @@ def test_the_deployment_around_the_pod() -> None:
     assert found["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
 
 
-@pytest.mark.parametrize(
-    ("disruption", "rolling"),
-    [
-        ({}, {"maxSurge": 1, "maxUnavailable": 0}),
-        ({"whenFull": "Wait"}, {"maxSurge": 1, "maxUnavailable": 0}),
-        ({"whenFull": "Replace"}, {"maxSurge": 0, "maxUnavailable": 1}),
-    ],
-)
-def test_a_roll_adds_first_unless_the_object_gives_way(
-    disruption: dict[str, str], rolling: dict[str, int]
-) -> None:
-    found = rendered(workload(disruption=disruption))
-    assert found["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": rolling}
+@pytest.mark.parametrize("when_full", ["Wait", "Replace"])
+def test_a_roll_adds_first_unless_it_must_go_one_by_one(when_full: str) -> None:
+    given = workload(disruption={"whenFull": when_full})
+    one = choose(candidate(given, pool("nvidia-l4")))
+    ways = [deployment(one), deployment(one, missing=2)]
+    assert [each["spec"]["strategy"]["rollingUpdate"] for each in ways] == [
+        {"maxSurge": 1, "maxUnavailable": 0},
+        {"maxSurge": 0, "maxUnavailable": 2},
+    ]
+    assert [rolls_one_by_one(each) for each in ways] == [False, True]
 
 
 def test_kubernetes_waits_longer_than_the_start_may_take() -> None:

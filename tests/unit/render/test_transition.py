@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,18 @@ PARTLY = Reason(Code.PARTIALLY_PLACED, "1 of 2 replicas have room")
 ZERO = decision(wanted=0, outcome=Reason(Code.SCALED_TO_ZERO, "none wanted"))
 
 
+def with_disruption(replicas: int, **disruption: Any) -> Chosen:
+    return choose(candidate(workload(disruption=disruption), pool("nvidia-a100-80gb")), replicas)
+
+
+PROMISED = with_disruption(2, minAvailable=2)
+REPLACING = with_disruption(1, whenFull="Replace")
+
+
+def giving_way(one: Chosen) -> Decision:
+    return replace(decision(one), replaces=True, waiting=one.replicas)
+
+
 @dataclass(frozen=True)
 class Case:
     what: str
@@ -43,6 +56,7 @@ class Case:
     apply: tuple[Chosen, ...] = ()
     delete: tuple[str, ...] = ()
     draining: tuple[str, ...] = ()
+    shrink: tuple[tuple[str, int], ...] = ()
 
 
 CASES = [
@@ -57,9 +71,31 @@ CASES = [
         draining=(name(L4),),
     ),
     Case(
-        "while the new one starts",
+        "as one starts, one goes",
         decision(A100),
         (serving(L4, 2), serving(A100, 1)),
+        apply=(A100,),
+        draining=(name(L4),),
+        shrink=((name(L4), 1),),
+    ),
+    Case(
+        "not while Kubernetes hasn't seen what was written last",
+        decision(A100),
+        (serving(L4, 2), replace(serving(A100, 1), observed=False)),
+        apply=(A100,),
+        draining=(name(L4),),
+    ),
+    Case(
+        "nor while a roll without surge may take one more",
+        decision(A100),
+        (serving(L4, 2), replace(serving(A100, 1), rolling=True, one_by_one=True)),
+        apply=(A100,),
+        draining=(name(L4),),
+    ),
+    Case(
+        "pods that never got ready wait until others serve",
+        decision(A100),
+        (serving(L4, 0), serving(A100, 1)),
         apply=(A100,),
         draining=(name(L4),),
     ),
@@ -71,11 +107,12 @@ CASES = [
         delete=(name(L4),),
     ),
     Case(
-        "a split waits for all of its parts",
+        "a split takes over as its parts serve",
         decision(A100, H100),
         (serving(L4, 2), serving(A100, 2), serving(H100, 0)),
         apply=(A100, H100),
         draining=(name(L4),),
+        shrink=((name(L4), 1),),
     ),
     Case(
         "a split is there",
@@ -92,26 +129,90 @@ CASES = [
         delete=(name(H100),),
     ),
     Case(
-        "half a move takes nothing away",
+        "half a move takes half",
         decision(H100, wanted=2, outcome=PARTLY),
         (serving(L4, 2), serving(H100, 1)),
         apply=(H100,),
         draining=(name(L4),),
+        shrink=((name(L4), 1),),
     ),
     Case(
-        "half of what is wanted will do where no more served before",
+        "what is wanted and has no room elsewhere goes on serving",
         decision(H100, wanted=2, outcome=PARTLY),
         (serving(L4, 1), serving(H100, 1)),
         apply=(H100,),
+        draining=(name(L4),),
+    ),
+    Case(
+        "unless no budget allows more",
+        replace(decision(H100, wanted=2, outcome=PARTLY), limit=1),
+        (serving(L4, 1), serving(H100, 1)),
+        apply=(H100,),
         delete=(name(L4),),
+    ),
+    Case(
+        "a part of a split shrinks only as another serves",
+        decision(A100, choose(ON_L4, 1)),
+        (serving(L4, 2), replace(serving(A100, 1), replicas=1)),
+        apply=(A100, choose(ON_L4, 2)),
+    ),
+    Case(
+        "and at once where fewer are wanted",
+        decision(H100, choose(ON_L4, 1)),
+        (serving(L4, 2), serving(H100, 1)),
+        apply=(H100, choose(ON_L4, 1)),
     ),
     Case("nothing could be decided: what serves stays", NOTHING, (serving(L4, 2),)),
     Case("nothing could be decided in a move", NOTHING, (serving(L4, 2), serving(A100, 0))),
     Case("nothing could be decided and nothing serves", NOTHING, ()),
     Case(
-        "where it replaces, what serves goes first",
-        decision(A100, replaces=True),
+        "where it must give way, one goes and one comes",
+        giving_way(A100),
         (serving(L4, 2),),
+        apply=(choose(ON_A100, 1),),
+        draining=(name(L4),),
+        shrink=((name(L4), 1),),
+    ),
+    Case(
+        "and the next once that serves",
+        replace(decision(choose(ON_A100, 1), wanted=2), replaces=True),
+        (serving(L4, 1), replace(serving(A100, 0), replicas=1)),
+        apply=(choose(ON_A100, 1),),
+        draining=(name(L4),),
+    ),
+    Case(
+        "or once more where one that went left too little room for it",
+        replace(decision(choose(ON_A100, 1), wanted=3), replaces=True, waiting=1),
+        (serving(choose(ON_L4, 2), 2), replace(serving(A100, 0), replicas=1)),
+        apply=(choose(ON_A100, 1),),
+        draining=(name(L4),),
+        shrink=((name(L4), 1),),
+    ),
+    Case(
+        "none goes below what is promised",
+        giving_way(PROMISED),
+        (serving(L4, 2),),
+        draining=(name(L4),),
+    ),
+    Case(
+        "except one that doesn't serve",
+        giving_way(PROMISED),
+        (serving(L4, 1),),
+        apply=(replace(PROMISED, replicas=1),),
+        draining=(name(L4),),
+        shrink=((name(L4), 1),),
+    ),
+    Case(
+        "and where the object says Replace",
+        giving_way(REPLACING),
+        (serving(choose(ON_L4, 1), 1),),
+        apply=(REPLACING,),
+        delete=(name(L4),),
+    ),
+    Case(
+        "what failed and holds the only room goes first",
+        replace(decision(A100), gives_way=frozenset({name(L4)})),
+        (serving(L4, 0),),
         apply=(A100,),
         delete=(name(L4),),
     ),
@@ -129,7 +230,9 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.what)
 def test_the_next_step(case: Case) -> None:
-    assert transition(case.decided, case.serving) == Transition(case.apply, case.delete, case.draining)
+    assert transition(case.decided, case.serving) == Transition(
+        case.apply, case.delete, case.draining, case.shrink
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.what)

@@ -155,3 +155,27 @@ def test_what_a_device_cannot_compute_is_not_claimed(name: str, absent: set[str]
 def test_dialects_of_fp8(name: str, dialect: str | None) -> None:
     dialects = {p.name: p.dialect for p in CATALOG.classes[name].spec.precisions}
     assert dialects["fp8"] == dialect
+
+
+SPARSE = {
+    name
+    for name in DEVICES
+    for precision in CATALOG.classes[name].spec.precisions
+    if precision.sparse_peak is not None
+}
+
+
+@pytest.mark.parametrize("name", sorted(SPARSE))
+def test_two_of_four_doubles_the_peak_of_tensor_cores(name: str) -> None:
+    """Data sheets since Ampere give each figure with and without sparsity; fp32 isn't computed there."""
+    for precision in CATALOG.classes[name].spec.precisions:
+        if precision.name == "fp32":
+            assert precision.sparse_peak is None
+        else:
+            assert float(precision.sparse_peak or 0) == 2 * float(precision.peak or 0), precision.name
+
+
+def test_only_devices_with_sparse_units_gain_from_pruning() -> None:
+    assert {"nvidia-a100-40gb", "nvidia-h100-80gb-sxm", "nvidia-h200", "nvidia-l4", "nvidia-l40s"} <= SPARSE
+    older = {"nvidia-t4", "nvidia-v100", "google-tpu-v5e", "amd-mi210", "aws-inferentia2", "intel-gaudi2"}
+    assert older <= set(DEVICES) - SPARSE

@@ -22,7 +22,7 @@ def test_a_figure_is_marked_as_its_provenance_says() -> None:
         ("memory", "141Gi", "a source"),
         ("memory bandwidth", "4800 GB/s", "a source"),
         ("fp32", "60 TFLOPS", "memory only"),
-        ("tf32", "417.5 TFLOPS", "memory only"),
+        ("tf32", "417.5 TFLOPS, 835 with 2:4 sparsity", "memory only"),
     ]
     said = list(remarks(CLASSES["nvidia-h200-nvl"]))
     assert said[0] == "From memory only: match: gfd product string; fp32; tf32; int8"

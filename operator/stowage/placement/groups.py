@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 
 from stowage.api.inference_runtime import Support
@@ -124,16 +124,15 @@ MOST_POLICIES = 256
 """Policies whose groups are kept."""
 
 
+APART = {
+    *("name", "nodes", "keys", "identified_by_keys", "labels", "capacity_type", "cost_per_hour", "provision"),
+    *("node_cpu", "node_memory", "accelerator_class"),
+}
+"""Fields of a pool that make no shape: see ``Shape``; the last two are looked at in their own way."""
+_SAME = [f.name for f in fields(Pool) if f.name not in APART]
+
+
 def _shape_key(pool: Pool) -> tuple[object, ...]:
     in_node = pool.is_cpu or pool.device_memory is None
-    return (
-        id(pool.accelerator_class),
-        pool.architecture,
-        pool.devices_per_node,
-        pool.device_memory,
-        pool.node_memory if in_node else 0,
-        pool.topology,
-        pool.shared,
-        pool.published,
-        pool.cpu_per_device,
-    )
+    memory = pool.node_memory if in_node else 0
+    return id(pool.accelerator_class), memory, *(getattr(pool, name) for name in _SAME)

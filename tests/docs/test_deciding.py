@@ -138,6 +138,7 @@ def engine(one: Candidate) -> dict[str, float | None]:
         "first token": first,
         "each token": each,
         "latency": what.latency,
+        "alone": what.latency_alone,
         "rate": rate,
         "energy": what.joules_per_request,
         "replicas": one.replicas,

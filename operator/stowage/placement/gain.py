@@ -29,8 +29,8 @@ def _cost(candidates: Sequence[Candidate], counts: Sequence[int]) -> float | Non
 
 
 def _latency(candidates: Sequence[Candidate], counts: Sequence[int]) -> float | None:  # noqa: ARG001
-    """Seconds, of the slowest."""
-    return _worst([c.estimate.latency for c in candidates])
+    """Seconds that a lone request takes, of the slowest: what the goal compares."""
+    return _worst([c.estimate.latency_alone for c in candidates])
 
 
 def _energy(candidates: Sequence[Candidate], counts: Sequence[int]) -> float | None:  # noqa: ARG001

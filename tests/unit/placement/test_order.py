@@ -9,6 +9,7 @@ import pytest
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.accelerator_pool import AcceleratorPool
 from stowage.placement.decision import Decision
+from stowage.placement.gain import gain
 from stowage.placement.snapshot import Node
 
 from .builders import (
@@ -275,6 +276,7 @@ def test_lowest_latency_goes_by_a_request_alone() -> None:
     loaded, alone = ([getattr(c.estimate, f) for c in (chosen, other)] for f in ("latency", "latency_alone"))
     assert alone[0] < alone[1]
     assert loaded[0] > loaded[1]
+    assert gain("LowestLatency", [other], [1], chosen) == pytest.approx(1 - alone[0] / alone[1])
 
 
 NARROW = accelerator(

@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml requirements.lock 2>/dev/null | sha256sum | cut -c1-12)
 CLUSTER ?= local
+REPEAT ?= 10
+QUIET_SECONDS ?= 600
+QUIET_MODELS ?= 200
 DEVCLUSTER = PYTHONPATH=tools $(CURDIR)/$(BIN)/python -m devcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test check format generate bench e2e lock clean
+.PHONY: help demo down test soak check format generate bench e2e lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +38,11 @@ check: $(STAMP) ## Lint, types, layers
 test: check ## All checks and tests, those on a real API server included
 	@$(DEVCLUSTER) binaries
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(STAMP) ## The long survival tests (REPEAT=10, QUIET_SECONDS=600, QUIET_MODELS=200), with a table at the end
+	@$(DEVCLUSTER) binaries
+	STOWAGE_SOAK=1 STOWAGE_REPEAT=$(REPEAT) STOWAGE_QUIET_SECONDS=$(QUIET_SECONDS) \
+	    STOWAGE_QUIET_MODELS=$(QUIET_MODELS) $(BIN)/python -m pytest tests/survival -v -s $(ARGS)
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format operator tools bench tests

@@ -12,7 +12,7 @@ import pytest
 from tests.cluster.conftest import RBAC
 from tests.cluster.harness import OperatorProcess, Stage, kubeconfig_of
 from tests.conftest import create_kinds
-from tests.survival.town import RESULTS, SEED, Town
+from tests.survival.town import RESULTS, SEED, Town, number_of
 
 from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
@@ -78,6 +78,14 @@ def town(built_town: Town) -> Iterator[Town]:
     print(f"--- the operator's log during this test\n{operator.text(start)}")
     assert operator.running, "the operator ended"
     assert "Traceback" not in operator.text(start)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Repeats each test that breaks something; the quiet one is long instead."""
+    again = number_of("STOWAGE_REPEAT", 1)
+    if again > 1 and "town" in metafunc.fixturenames and "crowd" not in metafunc.fixturenames:
+        metafunc.fixturenames.append("turn")
+        metafunc.parametrize("turn", range(again))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -19,6 +19,13 @@ from devcluster.faultproxy import FaultProxy
 SOAK = os.environ.get("STOWAGE_SOAK") == "1"
 """The long versions of the tests, and many tries instead of few."""
 SEED = int(os.environ.get("STOWAGE_SEED") or random.SystemRandom().randrange(1_000_000))
+
+
+def number_of(variable: str, otherwise: int) -> int:
+    """A number from the environment."""
+    return int(os.environ.get(variable) or otherwise)
+
+
 STEADY = ("steady-0", "steady-1", "steady-2")
 """Never edited: their pods must be the same ones after every fault."""
 BUSY = ("busy-0", "busy-1", "busy-2")

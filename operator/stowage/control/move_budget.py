@@ -102,7 +102,8 @@ class MoveBudget:
                 governed = self._governed(policy)
                 busy = sum(1 for each in governed if each in self._begun or each in moving)
                 room = most_moves(policy, len(governed)) - busy
-            for key in waiting if room > 0 else ():
+            # As many as there is room for: one that doesn't use its turn lets the next ask when it is done.
+            for key in waiting[: max(0, room)]:
                 del self._waiting[key]
                 self.look_again(key, 0)
 

@@ -353,12 +353,12 @@ class Cluster:
         """Everything that could still change."""
         return repr((sorted(self.deployments.items()), sorted(self.pods.items())))
 
-    def settle(self, rounds: int = 400) -> None:
+    def settle(self, rounds: int = 400, choose: Decide | None = None) -> None:
         """Everything in turn until nothing changes."""
         for _ in range(rounds):
             before = self.state()
             for key in self.wishes:
-                self.reconcile(key)
+                self.reconcile(key, choose)
             for name in list(self.deployments):
                 self.control(name)
             for pod in list(self.pods.values()):

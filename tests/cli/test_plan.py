@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
+
+from stowage.cli import tables
+from stowage.cli.world import load_world
 
 from .conftest import SAMPLES, Stowage
 
@@ -52,7 +57,9 @@ def test_the_json_is_as_documented(stowage: Stowage, fleet: Path) -> None:
         "costPerMillionOutputTokens", "costPerMillionInferences", "measured",
     ]  # fmt: skip
     for candidate in chat["candidates"]:
-        assert list(candidate) == ["pool", "acceleratorClass", "variant", "runtime", "verdict", "reasons"]
+        assert list(candidate) == [
+            "pool", "acceleratorClass", "variant", "runtime", "verdict", "reasons", "room",
+        ]  # fmt: skip
         assert candidate["verdict"] in ("Chosen", "Feasible", "Rejected")
         assert candidate["verdict"] == "Chosen" or candidate["reasons"]
     assert chat["placements"][0]["costPerHour"] == pytest.approx(0.84)
@@ -130,6 +137,48 @@ def test_the_table_gives_the_choice_and_what_the_next_lacks(stowage: Stowage, fl
         "0.84/h",
     ]
     assert lines[4].strip() == "Cheapest: costs 1.26 per hour, the chosen one costs 0.84 per hour"
+
+
+def test_all_candidates_by_every_runtime(stowage: Stowage, fleet: Path) -> None:
+    """The nearest are four, each variant on each pool once."""
+    few, every = (
+        stowage("plan", *CHAT, "--fleet", fleet, *more).stdout.splitlines() for more in ((), ("--all",))
+    )
+    assert [line.split() for line in every[:3]] == [line.split() for line in few[:3]]
+    (chat,) = plan(stowage, *CHAT, "--fleet", fleet)
+    rows = [
+        sum(line.startswith(("  chosen", "  feasible", "  rejected")) for line in t) for t in (few, every)
+    ]
+    assert rows == [5, len(chat["candidates"])]
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_terminal_of_any_width_cuts_nothing(
+    fleet: Path, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No line is wider, none is broken within a cell, and each cell is there."""
+    console = Console(width=columns, highlight=False, color_system=None)
+    monkeypatch.setattr(tables, "cli_console", lambda: console)
+    offline, _ = load_world([str(SAMPLES)], str(fleet), None)
+    tables.show(offline.plan(offline.workloads()), tables.View())
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= columns
+    text = "\n".join(lines)
+    assert "10 x (1 core of cpu-x86-amx-int8)" in text
+    assert "u250 on amd-alveo-u250-2x.xilinx_u250_gen3x16_base_4-0" in text
+    assert ("u250 on amd-alveo-u250-2x.xilinx_u250_gen3x16_base_4-0 " in text) == (columns == 200)
+
+
+def test_what_failed_is_left_alone(stowage: Stowage, fleet: Path) -> None:
+    until = (datetime.now(UTC) + timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    chat = yaml.safe_load((SAMPLES / "gpu-chat.yaml").read_text())
+    entry = {"candidate": "fp8/vllm/l4-spot/1", "reason": "Unschedulable", "message": "no node took it"}
+    chat["status"] = {"backoffs": [{**entry, "until": until, "failures": 1}]}
+    ended = stowage("plan", "-f", "-", *CHAT[2:], "--fleet", fleet, "-o", "json", stdin=yaml.safe_dump(chat))
+    (found,) = json.loads(ended.stdout)["decisions"]
+    assert found["placements"][0]["pool"] != "l4-spot"
+    codes = {r["code"] for c in found["candidates"] if c["pool"] == "l4-spot" for r in c["reasons"]}
+    assert "InBackoff" in codes
 
 
 def test_markdown_has_a_row_for_each(stowage: Stowage, fleet: Path) -> None:

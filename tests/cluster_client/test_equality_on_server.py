@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from devcluster.cluster import LocalCluster
+from stowage.api.meta import FIELD_MANAGER
 from stowage.cluster.ports import (
     DEPLOYMENTS,
-    FIELD_MANAGER,
     POD_DISRUPTION_BUDGETS,
     SERVICES,
     Body,

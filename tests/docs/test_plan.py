@@ -25,6 +25,7 @@ TYPES: dict[str, tuple[type | None, ...]] = {
     "integer or null": (int, type(None)),
     "list": (list,),
     "object": (dict,),
+    "object or null": (dict, type(None)),
     "number or null": (int, float, type(None)),
 }
 
@@ -47,6 +48,8 @@ def at(document: Any, path: str) -> Iterator[dict[str, Any]]:
     name, _, rest = path.partition(".")
     below = document[name.removesuffix("[]")]
     for each in below if name.endswith("[]") else [below]:
+        if each is None:
+            continue
         if rest:
             yield from at(each, rest)
         else:

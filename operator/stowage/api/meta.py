@@ -15,6 +15,8 @@ from stowage.api.types import LABEL_KEYS, LabelKey, LabelValue, LongText, rule
 GROUP = "stowage.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+FIELD_MANAGER = "stowage"
+"""The name under which server-side apply records what is ours, and our label's value."""
 
 Labels = Annotated[
     dict[LabelKey, LabelValue],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stowage.cli import options
 from stowage.cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,23 +25,14 @@ class AdviseOutput(StrEnum):
 
 
 def advise(
-    files: Annotated[
-        list[str],
-        typer.Option(
-            "--filename",
-            "-f",
-            metavar="PATH",
-            help="File, folder or - with InferenceDeployments; classes and runtimes in it join the catalog. "
-            "Repeatable.",
-        ),
+    filename: Annotated[
+        list[str], options.files("InferenceDeployments; classes and runtimes in it join the catalog")
     ],
     prices: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="YAML or JSON: what one device of each class costs per hour."),
     ] = None,
-    output: Annotated[
-        AdviseOutput, typer.Option("--output", "-o", help="Form of the output.")
-    ] = AdviseOutput.TABLE,
+    output: Annotated[AdviseOutput, options.output()] = AdviseOutput.TABLE,
 ) -> None:
     """Say what a deployment would need of every accelerator class, by the code that the operator runs.
 
@@ -55,7 +47,7 @@ def advise(
     stowage advise -f chat.yaml --prices prices.yaml -o svg > chat.svg
     """
     try:
-        found, known = _advise(files, prices)
+        found, known = _advise(filename, prices)
         _show(found, known, output)
     except UsageError as error:
         typer.echo(f"stowage advise: {error}", err=True)

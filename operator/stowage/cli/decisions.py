@@ -7,9 +7,9 @@ from typing import Any
 
 from stowage.cli.performance import estimate_json
 from stowage.control.offline import Planned
+from stowage.placement.candidates import Candidate
 from stowage.placement.decision import Chosen, Verdict
 from stowage.placement.reasons import Reason
-from stowage.placement.snapshot import Placement
 
 Json = dict[str, Any]
 
@@ -31,8 +31,8 @@ def _decision(planned: Planned) -> Json:
         "message": planned.outcome.message,
         "placements": [_placement(c) for c in chosen],
         "candidates": [
-            *(_candidate(c.candidate.placement, "Chosen", ()) for c in chosen),
-            *(_verdict(v) for v in verdicts),
+            *(_candidate(planned, c.candidate, "Chosen", ()) for c in chosen),
+            *(_verdict(planned, v) for v in verdicts),
         ],
     }
 
@@ -60,12 +60,13 @@ def _money(value: Decimal | None) -> float | None:
     return None if value is None else float(round(value, 4))
 
 
-def _verdict(verdict: Verdict) -> Json:
+def _verdict(planned: Planned, verdict: Verdict) -> Json:
     kind = "Feasible" if verdict.feasible else "Rejected"
-    return _candidate(verdict.candidate.placement, kind, verdict.reasons)
+    return _candidate(planned, verdict.candidate, kind, verdict.reasons)
 
 
-def _candidate(placement: Placement, verdict: str, reasons: tuple[Reason, ...]) -> Json:
+def _candidate(planned: Planned, candidate: Candidate, verdict: str, reasons: tuple[Reason, ...]) -> Json:
+    placement, room = candidate.placement, planned.room(candidate)
     return {
         "pool": placement.pool,
         "acceleratorClass": placement.accelerator_class,
@@ -73,4 +74,5 @@ def _candidate(placement: Placement, verdict: str, reasons: tuple[Reason, ...]) 
         "runtime": placement.runtime,
         "verdict": verdict,
         "reasons": [{"code": r.code.value, "message": r.message} for r in reasons],
+        "room": None if room is None else {"free": room.free, "provisionable": room.provisionable},
     }

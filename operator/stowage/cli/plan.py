@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from stowage.cli import options
 from stowage.cli.errors import UsageError
+from stowage.cli.tables import NEAREST, View
 from stowage.cli.world import load_world
 from stowage.control.offline import Planned
 
@@ -24,31 +27,15 @@ class PlanOutput(StrEnum):
 
 
 def plan(
-    files: Annotated[
-        list[str],
-        typer.Option(
-            "--filename",
-            "-f",
-            metavar="PATH",
-            help="File, folder or - with any of the five kinds. Repeatable.",
-        ),
-    ],
-    fleet: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            help="What kubectl get nodes -o yaml wrote, pods too if you like. Absent: the cluster.",
-        ),
-    ] = None,
-    context: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Context of the kubeconfig, where no fleet is given."),
-    ] = None,
-    output: Annotated[
-        PlanOutput, typer.Option("--output", "-o", help="Form of the output.")
-    ] = PlanOutput.TABLE,
+    filename: Annotated[list[str], options.files("any of the five kinds")],
+    fleet: options.Fleet = None,
+    context: options.Context = None,
+    output: Annotated[PlanOutput, options.output()] = PlanOutput.TABLE,
+    everything: options.Everything = False,
 ) -> None:
     """Decide where deployments would be served, by the code that the operator runs. Writes nothing.
+
+    What is in an object's status.backoffs is left alone as the operator would.
 
     Exits with 0 when all are placed, 2 when one can't be, 1 on an error.
 
@@ -60,20 +47,20 @@ def plan(
     stowage plan -f manifests/ --fleet fleet.yaml -o markdown
     """
     try:
-        offline, named = load_world(files, fleet, context)
+        offline, named = load_world(filename, fleet, context)
         if not named:
-            raise UsageError(f"no InferenceDeployment in {', '.join(files)}")
+            raise UsageError(f"no InferenceDeployment in {', '.join(filename)}")
         wanted = [w for w in offline.workloads() if w.key in named]
     except UsageError as error:
         typer.echo(f"stowage plan: {error}", err=True)
         raise typer.Exit(1) from None
     planned = offline.plan(wanted)
-    show_plan(planned, output)
+    show_plan(planned, output, View(None if everything else NEAREST))
     raise typer.Exit(0 if all(p.placed for p in planned) else 2)
 
 
-def show_plan(planned: list[Planned], output: PlanOutput) -> None:
-    """Prints plans in the form asked for."""
+def show_plan(planned: list[Planned], output: PlanOutput, view: View) -> None:
+    """Prints plans in the form asked for; ``view``: how much of them a table has."""
     from stowage.cli import tables
     from stowage.cli.decisions import plan_json
 
@@ -90,22 +77,11 @@ def show_plan(planned: list[Planned], output: PlanOutput) -> None:
         case PlanOutput.MANIFESTS:
             typer.echo(_manifests(planned), nl=False)
         case PlanOutput.TABLE | PlanOutput.WIDE:
-            tables.show(planned, wide=output is PlanOutput.WIDE)
+            wide = output is PlanOutput.WIDE
+            tables.show(planned, replace(view, nearest=None, figures=True) if wide else view)
 
 
 def _manifests(planned: list[Planned]) -> str:
-    """Exactly what the operator would apply, but for the owner reference, whose uid only the server knows."""
     import yaml
 
-    from stowage.render.children import deployment, disruption_budget, service
-
-    documents = []
-    for one in planned:
-        if one.decision is None or not one.decision.placements:
-            continue
-        documents += [service(one.workload), disruption_budget(one.workload)]
-        documents += [deployment(c) for c in one.decision.placements]
-    for document in documents:
-        if not document["metadata"]["ownerReferences"][0]["uid"]:
-            del document["metadata"]["ownerReferences"]
-    return yaml.safe_dump_all(documents, sort_keys=False)
+    return yaml.safe_dump_all([body for one in planned for body in one.manifests], sort_keys=False)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stowage.cli import options
 from stowage.cli.errors import UsageError
 from stowage.cli.world import load_world
 from stowage.control.offline import Offline
@@ -22,27 +23,12 @@ class PoolsOutput(StrEnum):
 
 
 def pools(
-    fleet: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            help="What kubectl get nodes,pods -A -o yaml wrote, resourceslices and deviceclasses too if you"
-            " like. Absent: the cluster.",
-        ),
+    fleet: options.Fleet = None,
+    filename: Annotated[
+        list[str] | None, options.files("AcceleratorPools and AcceleratorClasses to add")
     ] = None,
-    files: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--filename",
-            "-f",
-            metavar="PATH",
-            help="AcceleratorPools and AcceleratorClasses to add. Repeatable.",
-        ),
-    ] = None,
-    context: Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig.")] = None,
-    output: Annotated[
-        PoolsOutput, typer.Option("--output", "-o", help="Form of the output.")
-    ] = PoolsOutput.TABLE,
+    context: options.Context = None,
+    output: Annotated[PoolsOutput, options.output()] = PoolsOutput.TABLE,
 ) -> None:
     """Show the node pools: class, devices in all and free, price, and nodes that could not be understood.
 
@@ -55,7 +41,7 @@ def pools(
     stowage pools --fleet fleet.yaml -o json
     """
     try:
-        offline, _ = load_world(files or [], fleet, context)
+        offline, _ = load_world(filename or [], fleet, context)
     except UsageError as error:
         typer.echo(f"stowage pools: {error}", err=True)
         raise typer.Exit(1) from None

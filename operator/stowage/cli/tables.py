@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from rich.console import Console
@@ -17,7 +18,19 @@ from stowage.placement.decision import Chosen, Verdict
 from stowage.placement.outcome import devices_text
 
 NEAREST = 4
-"""Candidates that were not chosen and are shown, unless wide."""
+"""Candidates that were not chosen and are shown, unless all are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How much is shown."""
+
+    nearest: int | None = NEAREST
+    """Candidates that were not chosen. None: all, by every runtime."""
+    figures: bool = False
+    """What the feasible ones would do, and all figures of the chosen."""
+    room: bool = False
+    """For how many replicas each has room at present."""
 
 
 def nearest(planned: Planned, count: int | None) -> list[Verdict]:
@@ -36,31 +49,46 @@ def nearest(planned: Planned, count: int | None) -> list[Verdict]:
     return found[:count]
 
 
-def show(planned: list[Planned], *, wide: bool) -> None:
+def show(planned: list[Planned], view: View) -> None:
     """Prints each deployment: the choice, then what else was looked at. A reason has a line of its own,
     so that it reads on a terminal of any width."""
     console = cli_console()
     for number, one in enumerate(planned):
         if number:
             console.print()
-        _show_one(console, one, wide=wide)
+        _show_one(console, one, view)
 
 
-def _show_one(console: Console, one: Planned, *, wide: bool) -> None:
+def _show_one(console: Console, one: Planned, view: View) -> None:
     name = f"{one.workload.metadata.namespace}/{one.workload.name}"
     console.print(Text.assemble((name, "bold"), f"  {one.outcome.code.value}: {one.outcome.message}"))
     chosen = one.decision.placements if one.decision else ()
     rows = [
-        (_cells("chosen", c.candidate, _total(c), c.replicas), sentence(c.candidate, wide=wide))
+        (
+            _cells("chosen", c.candidate, _total(c), c.replicas),
+            [sentence(c.candidate, wide=view.figures), *_room(one, c.candidate, view)],
+        )
         for c in chosen
     ]
-    rows += [(_row(v), _lines(v, wide=wide)) for v in nearest(one, None if wide else NEAREST)]
+    rows += [
+        (_row(v), [*_lines(v, view), *_room(one, v.candidate, view)]) for v in nearest(one, view.nearest)
+    ]
     widths = [max((len(cells[i]) for cells, _ in rows), default=0) for i in range(COLUMNS)]
     for cells, why in rows:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-        console.print(Text(f"  {line}", style="green" if cells[0] == "chosen" else ""))
-        for text in why.splitlines():
+        for line in _fold(cells, widths, console.width):
+            console.print(Text(line, style="green" if cells[0] == "chosen" else ""))
+        for text in why:
             console.print(Padding(Text(text, style="dim"), (0, 0, 0, 4 + widths[0]), expand=False))
+
+
+def _fold(cells: Sequence[str], widths: Sequence[int], width: int) -> list[str]:
+    """The cells under one another in columns; on a terminal that is too narrow for these, verdict and
+    candidate on a line and the rest on the next."""
+    line = "  ".join(cell.ljust(room) for cell, room in zip(cells, widths, strict=True)).rstrip()
+    if 2 + sum(widths) + 2 * (len(widths) - 1) <= width:
+        return [f"  {line}"]
+    verdict, candidate, *rest = cells
+    return [f"  {verdict.ljust(widths[0])}  {candidate}", f"  {' ' * widths[0]}  {'  '.join(rest)}"]
 
 
 COLUMNS = 5
@@ -97,10 +125,17 @@ def _why(verdict: Verdict) -> str:
     return "; ".join(r.message for r in verdict.reasons)
 
 
-def _lines(verdict: Verdict, *, wide: bool) -> str:
-    if not wide or not verdict.feasible:
-        return _why(verdict)
-    return f"{_why(verdict)}\n{sentence(verdict.candidate, wide=True)}"
+def _lines(verdict: Verdict, view: View) -> list[str]:
+    figures = [sentence(verdict.candidate, wide=True)] if view.figures and verdict.feasible else []
+    return [_why(verdict), *figures]
+
+
+def _room(one: Planned, candidate: Candidate, view: View) -> list[str]:
+    capacity = one.room(candidate) if view.room else None
+    if capacity is None:
+        return []
+    more = f", {capacity.provisionable} more on nodes to come" if capacity.provisionable else ""
+    return [f"room for {capacity.free} {'replica' if capacity.free == 1 else 'replicas'}{more}"]
 
 
 def markdown(planned: list[Planned]) -> str:

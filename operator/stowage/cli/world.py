@@ -28,7 +28,7 @@ def load_world(files: Iterable[str], fleet: str | None, context: str | None) -> 
     if fleet is not None:
         _add_fleet(offline, fleet)
     else:
-        read_context(offline, context, workloads=False)
+        read_context(offline, context, workloads=True)
     for manifest in manifests:
         _add(offline, manifest)
     named = {

@@ -9,9 +9,10 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from stowage.api.meta import FIELD_MANAGER
 from stowage.cluster.configuration import load_configuration
 from stowage.cluster.errors import ClusterError, Gone, Retry, Unauthorized, error_from_status
-from stowage.cluster.ports import FIELD_MANAGER, PAGE_SIZE, Body, Listing, ResourceType, WatchEvent
+from stowage.cluster.ports import PAGE_SIZE, Body, Listing, ResourceType, WatchEvent
 from stowage.cluster.transport import REQUEST_TIMEOUT, Request, Transport
 
 T = TypeVar("T")

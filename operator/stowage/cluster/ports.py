@@ -18,9 +18,6 @@ Body = dict[str, Any]
 
 T = TypeVar("T")
 
-FIELD_MANAGER = "stowage"
-"""The name under which server-side apply records what is ours."""
-
 PAGE_SIZE = 500
 
 

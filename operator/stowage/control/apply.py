@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.meta import FIELD_MANAGER
 from stowage.api.reasons import Code
 from stowage.cluster.errors import Retry, Terminal
 from stowage.cluster.ports import DEPLOYMENTS, Body, Cluster, ResourceType
@@ -13,7 +14,6 @@ from stowage.control.store import Store
 from stowage.placement.reasons import Reason
 from stowage.render.children import strategy
 from stowage.render.equality import difference
-from stowage.render.names import FIELD_MANAGER
 from stowage.render.pin import applied, pin
 
 

@@ -137,18 +137,22 @@ class Line:
 
     def _place(self, key: Key) -> Place | None:
         parsed = self._world.workloads.items.get(key)
-        if parsed is None or parsed.value is None:
-            return None
-        workload = parsed.value
-        return (self._rank(workload), _since(workload), workload.metadata.creation_timestamp, key)
+        return None if parsed is None or parsed.value is None else place_of(self._world, parsed.value)
 
-    def _rank(self, workload: InferenceDeployment) -> int:
-        """The place of its priority class in the policy's list; those without one come last."""
-        name = workload.spec.priority_class_name
-        policy = policy_for(self._world, workload) if name is not None else None
-        if policy is None or isinstance(policy, Reason) or name not in policy.spec.priority_classes:
-            return NO_CLASS
-        return policy.spec.priority_classes.index(name)
+
+def place_of(world: World, workload: InferenceDeployment) -> Place:
+    """Where it stands."""
+    since = _since(workload)
+    return (_class_rank(world, workload), since, workload.metadata.creation_timestamp, workload.key)
+
+
+def _class_rank(world: World, workload: InferenceDeployment) -> int:
+    """The place of its priority class in the policy's list; those without one come last."""
+    name = workload.spec.priority_class_name
+    policy = policy_for(world, workload) if name is not None else None
+    if policy is None or isinstance(policy, Reason) or name not in policy.spec.priority_classes:
+        return NO_CLASS
+    return policy.spec.priority_classes.index(name)
 
 
 def _work_key(key: Key) -> WorkKey:

@@ -26,10 +26,10 @@ from stowage.control.policies import policy_for
 from stowage.control.recorder import Recorder
 from stowage.control.world import World
 from stowage.observe.identity import instance
-from stowage.placement.decision import Chosen, Decision
+from stowage.placement.decision import Chosen
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Holding
-from stowage.render.command import reserved_argument
+from stowage.render.command import refused_argument
 from stowage.render.conditions import conditions
 from stowage.render.names import RUNTIME_REVISION, deployment_name
 from stowage.render.status import Situation, status
@@ -132,7 +132,7 @@ class Reconciler:
             return None
         step = transition(decision, serving)
         rolls = self.carrier.rolls(workload, step, serving)
-        problem = self._reserved_argument(decision)
+        problem = refused_argument(decision)
         with ExitStack() as reservations:
             for chosen in step.apply:
                 reservations.callback(self._reserve(workload, chosen))
@@ -158,19 +158,6 @@ class Reconciler:
             revisions=self._revisions(workload, found),
             backoffs=review.backoffs,
         )
-
-    @staticmethod
-    def _reserved_argument(decision: Decision) -> Reason | None:
-        for chosen in decision.placements:
-            workload, runtime = chosen.candidate.demand.workload, chosen.candidate.runtime
-            argument = reserved_argument(workload, runtime)
-            if argument is not None:
-                return Reason(
-                    Code.RESERVED_ARGUMENT,
-                    f"spec.template.extraArguments: {argument!r} is set by runtime {runtime.name} itself; "
-                    "leave it out",
-                )
-        return None
 
     def _reserve(self, workload: InferenceDeployment, chosen: Chosen) -> Callable[[], None]:
         """Holds the room of a decision until the Deployment itself counts."""

@@ -13,7 +13,10 @@ from stowage.api.inference_runtime import (
     Support,
     VariantArguments,
 )
+from stowage.api.reasons import Code
 from stowage.api.variant import Variant
+from stowage.placement.decision import Decision
+from stowage.placement.reasons import Reason
 
 _VLLM = {"--reasoning-parser"}
 _LLAMA_CPP = (
@@ -82,6 +85,20 @@ def reserved_argument(workload: InferenceDeployment, runtime: InferenceRuntime) 
     for argument in workload.spec.template.extra_arguments:
         if argument.startswith("-") and any(_means(_flag(argument), r) for r in reserved):
             return argument
+    return None
+
+
+def refused_argument(decision: Decision) -> Reason | None:
+    """Why what was decided can't be rendered: an extra argument is the runtime's own."""
+    for chosen in decision.placements:
+        workload, runtime = chosen.candidate.demand.workload, chosen.candidate.runtime
+        argument = reserved_argument(workload, runtime)
+        if argument is not None:
+            return Reason(
+                Code.RESERVED_ARGUMENT,
+                f"spec.template.extraArguments: {argument!r} is set by runtime {runtime.name} itself; "
+                "leave it out",
+            )
     return None
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_runtime import InferenceRuntime
-from stowage.api.meta import API_VERSION, GROUP, Model
+from stowage.api.meta import API_VERSION, FIELD_MANAGER, GROUP, Model
 from stowage.placement.snapshot import Placement
 
-FIELD_MANAGER = "stowage"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OWNER_LABEL = f"{GROUP}/inference-deployment"
 PLACEMENT_LABEL = f"{GROUP}/placement"

@@ -10,7 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stowage.render.names import FIELD_MANAGER, RUNTIME_REVISION, SPEC_HASH, TEMPLATE_HASH, Object
+from stowage.api.meta import FIELD_MANAGER
+from stowage.render.names import RUNTIME_REVISION, SPEC_HASH, TEMPLATE_HASH, Object
 
 _KEPT = (RUNTIME_REVISION, TEMPLATE_HASH)
 

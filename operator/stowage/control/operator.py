@@ -18,6 +18,7 @@ from stowage.cluster.reflector import Reflector
 from stowage.control import resync
 from stowage.control.device_watch import DeviceWatch
 from stowage.control.election import Elector, LostLeaseError
+from stowage.control.failing.nodes import Nodes
 from stowage.control.failing.pods import OwnPod, OwnPods, project_own_pod
 from stowage.control.failing.review import Failures
 from stowage.control.leading import Leading
@@ -79,7 +80,7 @@ class Operator:
         self._triggers = Triggers(self.queue.add_after)
         self._known_problems: tuple[str, ...] = ()
         self.world = World(load_catalog(), self._triggers.changed)
-        own_pods = OwnPods(self._node_ready, time.time)
+        own_pods = OwnPods(Nodes(self.world.nodes.items).alive, time.time)
         failures = Failures(cluster, self.world, own_pods)
         self._reconciler = Reconciler(cluster, self.world, self._look_again, failures)
         self._line = Line(self.world, self.queue, self._reconciler.reconcile)
@@ -108,10 +109,6 @@ class Operator:
         )
         self._devices = DeviceWatch(cluster, self.world)
         self._resync = resync.Resync(cluster, self.world, options.resync_seconds)
-
-    def _node_ready(self, name: str) -> bool | None:
-        node = self.world.nodes.items.get(("", name))
-        return node.ready if node is not None else None
 
     def _look_again(self, key: tuple[str, str], seconds: float) -> None:
         self.queue.add_after((ports.INFERENCE_DEPLOYMENTS.plural, *key), seconds)

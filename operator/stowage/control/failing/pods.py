@@ -114,7 +114,7 @@ class OwnPods:
 
     def __init__(self, alive: Callable[[str], bool | None], clock: Callable[[], float]) -> None:
         """Args:
-        alive: whether a node is there and ready; None for one that isn't there.
+        alive: whether a node lives; None for one that isn't there.
         clock: seconds since the epoch.
         """
         self._alive = alive

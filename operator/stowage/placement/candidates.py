@@ -203,5 +203,5 @@ def measure(candidate: Candidate, devices: int | None = None) -> Candidate:
         fit=found,
         estimate=one,
         requests=replica_requests(workload, candidate.variant, pool, found.devices, found.needed),
-        replicas=wanted_replicas(candidate.demand, one),
+        replicas=wanted_replicas(candidate.demand, one if found.fits else UNKNOWN),
     )

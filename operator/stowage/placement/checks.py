@@ -217,9 +217,14 @@ def quality(c: Candidate) -> Reason | None:
     )
 
 
+def _too_small(c: Candidate) -> bool:
+    """Whether the model doesn't fit, so that what it would do or cost there says nothing."""
+    return c.fit is not None and not c.fit.fits
+
+
 def latency(c: Candidate) -> Reason | None:
     wanted = c.demand.workload.spec.requirements.latency
-    if wanted is None:
+    if wanted is None or _too_small(c):
         return None
     bounds = (
         ("latency", wanted.request),
@@ -246,7 +251,7 @@ def latency(c: Candidate) -> Reason | None:
 
 def throughput(c: Candidate) -> Reason | None:
     load = c.demand.workload.spec.requirements.throughput
-    if load is None or c.estimate.requests_per_second:
+    if load is None or c.estimate.requests_per_second or _too_small(c):
         return None
     return Reason(
         Code.UNKNOWN_PERFORMANCE,
@@ -256,7 +261,7 @@ def throughput(c: Candidate) -> Reason | None:
 
 def budget(c: Candidate) -> Reason | None:
     most = c.demand.workload.spec.requirements.max_cost_per_hour
-    if most is None:
+    if most is None or _too_small(c):
         return None
     cost = c.total_cost
     if cost is None:

@@ -688,3 +688,16 @@ def test_as_many_devices_as_the_latency_takes(
     )
     wanted = workload(requirements={"latency": {"timePerOutputToken": latency}})
     assert placed(choose(seen, wanted)) == expected
+
+
+def test_what_does_not_fit_is_refused_for_that_alone() -> None:
+    """What it would do, and cost, on too small a device says nothing."""
+    seen = snapshot([node("s", "small", "s", gpu=1)], [accelerator("small")], [priced("s", "small", "1")])
+    asked = {
+        "latency": {"timePerOutputToken": "1ms"},
+        "throughput": {"requestsPerSecond": "1000"},
+        "maxCostPerHour": "0.5",
+    }
+    decision = choose(seen, workload([variant(size="40Gi")], requirements=asked))
+    assert verdicts(decision) == [("bf16/server/s/1", False, ["InsufficientMemory"])]
+    assert decision.verdicts[0].candidate.replicas == 1

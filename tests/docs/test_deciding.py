@@ -21,7 +21,7 @@ PAGES = [ROOT / "docs/deciding.md", ROOT / "docs/plan.md"]
 TEXT = PAGES[0].read_text()
 COMMANDS = [one for page in PAGES for one in shown(page.read_text()) if one.runs]
 KIND = {"a GPU": "gpu-chat", "a TPU": "tpu", "an FPGA": "fpga", "an NPU": "npu", "a CPU": "cpu",
-        "several devices": "gpu-chat-70b", "nowhere": "nowhere"}  # fmt: skip
+        "an IPU": "ipu.yaml", "several devices": "gpu-chat-70b", "nowhere": "nowhere"}  # fmt: skip
 
 
 @pytest.mark.parametrize("one", COMMANDS, ids=lambda one: one.arguments[-1])
@@ -34,7 +34,7 @@ def test_a_command_prints_what_the_page_shows(one: Shown) -> None:
 
 @pytest.mark.parametrize("kind", KIND)
 def test_there_is_an_example_for(kind: str) -> None:
-    assert any(f"samples/{KIND[kind]}" in one.command for one in shown(TEXT))
+    assert any(f"/{KIND[kind]}" in one.command for one in shown(TEXT))
 
 
 def test_an_elision_stands_for_any_lines() -> None:

@@ -14,6 +14,13 @@ from devcluster.testing import ephemeral_cluster
 CRDS = Path(__file__).parents[1] / "crds"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quick ones first, and those that break a cluster last."""
+    items.sort(
+        key=lambda item: (item.get_closest_marker("cluster") is not None, "survival" in item.path.parts)
+    )
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """A control plane with simulated kubelets and the five kinds, for the whole session."""
@@ -25,10 +32,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 def create_kinds(local: LocalCluster) -> None:
     """Creates the CRDs, and waits until the API server serves and lists them all."""
     local.kubectl("apply", "--server-side", "-f", str(CRDS))
-    local.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+    local.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
     # Discovery lists a kind up to some seconds after it is established.
     wanted = len(list(CRDS.glob("*.yaml")))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     listing = ("api-resources", "--cached=false", "--categories=stowage", "-o", "name")
     while len(local.kubectl(*listing).stdout.splitlines()) < wanted:
         if time.monotonic() > deadline:

@@ -25,7 +25,7 @@ USER = "system:serviceaccount:stowage-system:stowage-operator"
 """The operator's own identity, as the audit log has it."""
 TEST_LABEL = "tests.stowage.dev/namespace"
 """On nodes: the test that they belong to."""
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.15
 
 Object = dict[str, Any]
@@ -87,12 +87,12 @@ class OperatorProcess:
         assert self._process is not None
         self._process.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 15.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 60.0) -> int:
         """Sends the signal and returns the exit code."""
         self.send(number)
         return self.wait(seconds)
 
-    def wait(self, seconds: float = 15.0) -> int:
+    def wait(self, seconds: float = 60.0) -> int:
         """Waits for its end and returns the exit code; one that doesn't end is killed, and fails the test."""
         assert self._process is not None
         try:
@@ -125,7 +125,7 @@ class OperatorProcess:
             raise AssertionError(f"the operator ended:\n{self.text()}")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(f"http://{LOOPBACK}:{self.port}/readyz", timeout=2) as answer:
+            with opener.open(f"http://{LOOPBACK}:{self.port}/readyz", timeout=10) as answer:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError):
             return False

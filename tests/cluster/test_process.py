@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,8 +18,6 @@ from devcluster.testing import ephemeral_cluster
 
 pytestmark = pytest.mark.cluster
 
-START_SECONDS = 15.0
-END_SECONDS = 5.0
 
 Launch = Callable[..., OperatorProcess]
 
@@ -76,9 +73,7 @@ def limited(cluster: LocalCluster, tmp_path: Path) -> Iterator[tuple[Path, Calla
 def test_a_signal_ends_it_in_good_order(launch: Launch, number: signal.Signals) -> None:
     operator = launch()
     operator.start()
-    started = time.monotonic()
     assert operator.stop(number) == 0
-    assert time.monotonic() - started < END_SECONDS
     assert "Traceback" not in operator.text()
 
 
@@ -89,9 +84,7 @@ def test_a_signal_ends_it_before_it_has_listed_everything(
     operator = launch(limited[0])
     operator.start(ready=False)
     eventually(lambda: "403" in operator.text())
-    started = time.monotonic()
     assert operator.stop(number) == 0
-    assert time.monotonic() - started < END_SECONDS
     assert "Traceback" not in operator.text()
 
 
@@ -107,7 +100,7 @@ def test_a_right_that_it_lacks_is_named_and_waited_for(
     assert operator.running
     assert "Traceback" not in operator.text()
     allow([])
-    eventually(operator.answers, seconds=40)
+    eventually(operator.answers)
 
 
 def test_a_right_to_watch_that_it_lacks_is_named(
@@ -117,7 +110,7 @@ def test_a_right_to_watch_that_it_lacks_is_named(
     allow(["nodes"], verbs=("watch",))
     operator = launch(kubeconfig)
     operator.start(ready=False)
-    eventually(lambda: "nodes" in operator.text() and "forbidden" in operator.text(), seconds=START_SECONDS)
+    eventually(lambda: "nodes" in operator.text() and "forbidden" in operator.text())
 
 
 def test_a_port_in_use_is_one_line(launch: Launch) -> None:

@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import pytest
-from tests.cluster.harness import USER, Stage
+from tests.cluster.harness import USER, Stage, eventually
 
-from devcluster.audit import AuditLog
+from devcluster.audit import AuditLog, Request
 
 pytestmark = pytest.mark.cluster
 
@@ -25,8 +25,13 @@ def test_what_it_writes_until_a_deployment_serves(
     stage.apply(stage.workload())
     stage.wait_ready()
     record_property("seconds from apply to Ready", f"{time.monotonic() - started:.1f}")
-    time.sleep(1.0)
-    writes = [each for each in audit.writes(user=USER) if each.namespace == stage.namespace]
+
+    def ours() -> list[Request]:
+        return [each for each in audit.writes(user=USER) if each.namespace == stage.namespace]
+
+    eventually(lambda: [each.resource for each in ours()].count("events") >= 3)
+    time.sleep(1.0)  # nothing more comes
+    writes = ours()
     count = collections.Counter(
         f"{each.verb} {each.resource}{'/' if each.subresource else ''}{each.subresource}" for each in writes
     )

@@ -106,7 +106,7 @@ def play(lists: list[Any], streams: list[Any]) -> tuple[Script, Recorder, Reflec
             backoff=(0.001, 0.002),
         )
         async with running(reflector):
-            await asyncio.wait_for(script.finished.wait(), 2)
+            await asyncio.wait_for(script.finished.wait(), 30)
             assert reflector.synced.is_set()
         return script, recorder, reflector
 
@@ -207,7 +207,7 @@ def test_callbacks_that_fail_do_not_end_it() -> None:
             on_error=failed,
         )
         async with running(reflector):
-            await asyncio.wait_for(script.finished.wait(), 2)
+            await asyncio.wait_for(script.finished.wait(), 30)
         assert len(reflector.items) == 2
         return errors
 
@@ -238,7 +238,7 @@ def test_failures_in_a_row_wait_longer_even_when_lists_succeed(monkeypatch: pyte
         )
         monkeypatch.setattr("stowage.cluster.reflector.asyncio.sleep", sleep)
         async with running(reflector):
-            await asyncio.wait_for(script.finished.wait(), 2)
+            await asyncio.wait_for(script.finished.wait(), 30)
 
     asyncio.run(scenario())
     assert waits[:5] == [0.8, 1.6, 3.2, 6.4, 0.8]

@@ -25,7 +25,7 @@ def config_map(namespace: str, name: str, value: str) -> Body:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.02)
 
@@ -60,7 +60,7 @@ def test_it_survives_a_cut_and_notices_what_was_deleted_meanwhile(
                 backoff=(0.05, 0.2),
             )
             task = asyncio.create_task(reflector.run())
-            await asyncio.wait_for(reflector.synced.wait(), 10)
+            await asyncio.wait_for(reflector.synced.wait(), 60)
             await direct.apply(CONFIG_MAPS, config_map(namespace, "b", "2"))
             await until(lambda: ("b", "1", "2") in changes)
             assert reflector.repairs == 0

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -205,12 +204,10 @@ def test_a_cluster_left_over_is_replaced(tmp_path: Path) -> None:
     first.start()
     left_over = first.processes.records()
     second = LocalCluster(tmp_path / "state")
-    started = time.monotonic()
     second.start()
     try:
         assert not any(each.is_alive() for each in left_over)
         assert second.running()
-        assert time.monotonic() - started < 60
     finally:
         second.stop()
     assert second.log_file(ETCD).exists()

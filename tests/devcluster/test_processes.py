@@ -24,7 +24,7 @@ from devcluster.processes import (
     wait_until_gone,
 )
 
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from devcluster.kubectl import Kubectl
 from devcluster.ports import LOOPBACK, free_ports
 from devcluster.processes import Command, Lifetime, ProcessRecord, ProcessTable, start_process
 
-BOOT_TIMEOUT_SECONDS = 60.0
+BOOT_TIMEOUT_SECONDS = 120.0
 BOOT_ATTEMPTS = 3
 POLL_SECONDS = 0.05
 PORT_TAKEN = "address already in use"

@@ -20,7 +20,7 @@ FLEET_FILE = DATA / "fleet.yaml"
 FLEET_LABEL = "simulated.stowage.dev/fleet"
 """Which group a node was made of; also finds all simulated nodes, to delete them."""
 
-READY_TIMEOUT_SECONDS = 60.0
+READY_TIMEOUT_SECONDS = 120.0
 POLL_SECONDS = 0.2
 FIELD_MANAGER = "devcluster"
 NODE_NOT_READY_TAINT = "node.kubernetes.io/not-ready"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from stowage.placement.backoffs import Backoffs
 from stowage.placement.candidates import Candidate
 from stowage.placement.capacity import Capacity, Ledger
-from stowage.placement.options import may_join, room_in
+from stowage.placement.options import backed_off, may_join, room_in
 from stowage.placement.order import rank
 
 Figure = Callable[[Sequence[Candidate], Sequence[int]], float | None]
@@ -100,7 +100,7 @@ def better(
     whole = [current[0].replicas] if len(current) == 1 else counts
     found = []
     for other in able:
-        if other.placement in placements or other.placement.id in backoffs or _tier(other) > first:
+        if other.placement in placements or _tier(other) > first or backed_off(other, backoffs):
             continue
         room = room_in(ledger, other)
         if _tier(other) < first:

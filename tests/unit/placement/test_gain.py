@@ -72,6 +72,9 @@ CASES = {
     "nor while it is left alone": Case(
         [], {"tiers": TIERS}, backoffs={AT["fast"].id: Reason(Code.CRASH_LOOP, "failed")}
     ),
+    "nor while its pool is": Case(
+        [], {"tiers": TIERS}, backoffs={"other/server/fast/1": Reason(Code.UNSCHEDULABLE, "failed")}
+    ),
     "cheaper by a quarter": Case(["fast"], {"goal": "Cheapest"}, pools=PRICES),
     "cheaper, but not by so much": Case(
         [], {"goal": "Cheapest", "moveBack": {"after": "1m", "minimumGain": "0.30"}}, pools=PRICES

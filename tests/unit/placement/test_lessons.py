@@ -12,6 +12,7 @@ from stowage.catalog import load_catalog
 from stowage.placement.decide import decide
 from stowage.placement.decision import Decision
 from stowage.placement.discovery import discover
+from stowage.placement.failure import Observed, PodState, Times, judge
 from stowage.placement.reasons import Reason
 from stowage.placement.recognition import classes_by_resource, recognise
 from stowage.placement.snapshot import Demand, Node, Snapshot
@@ -20,6 +21,7 @@ from .builders import (
     CHAT,
     GKE_POOL,
     GPU,
+    KIND,
     TPU,
     Spec,
     accelerator,
@@ -400,3 +402,32 @@ def test_other_peoples_pods_change_no_text() -> None:
     assert (
         decide(Snapshot(fleet_snapshot().pools, fleet_snapshot().runtimes, busy_nodes), demand, ()) == quiet
     )
+
+
+@pytest.mark.parametrize(("major", "newer"), [("9", False), ("10", True), ("12", True), ("8", False)])
+def test_a_compute_capability_is_compared_as_a_number(major: str, newer: bool) -> None:
+    """As text "10" comes before "9"."""
+    expression = {"key": "nvidia.com/gpu.compute.major", "operator": "Gt", "values": ["9"]}
+    match = [{"provider": "test", "matchLabels": {KIND: "modern"}, "matchExpressions": [expression]}]
+    modern = accelerator("modern", match=match)
+    one = node("n", "modern", labels={"nvidia.com/gpu.compute.major": major})
+    assert bool(snapshot([one], [modern]).pools) is newer
+
+
+TIMES = Times(after=60, provisioning=600, start=1800)
+REFUSED = Observed((), refused="exceeded quota: gpus", refused_since=1000.0)
+
+
+@pytest.mark.parametrize(("after", "failed"), [(59, False), (60, True)])
+def test_a_quota_that_lets_no_pod_be_made_is_a_failure(after: float, failed: bool) -> None:
+    """There is no pod then that could be Unschedulable."""
+    verdict = judge(REFUSED, TIMES, 1000.0 + after, 0.0)
+    assert isinstance(verdict, Reason) is failed
+    if isinstance(verdict, Reason):
+        assert (verdict.code, "exceeded quota: gpus" in verdict.message) == (Code.PODS_REFUSED, True)
+
+
+@pytest.mark.parametrize(("after", "failed"), [(1799, False), (1800, True)])
+def test_a_slow_model_load_fails_only_after_the_start_timeout(after: float, failed: bool) -> None:
+    loading = PodState(node="n", since=1000.0, running=True)
+    assert isinstance(judge(Observed((loading,)), TIMES, 1000.0 + after, 0.0), Reason) is failed

@@ -64,3 +64,30 @@ def test_another_policy_restarts_nothing(stage: Stage) -> None:
     (after,) = stage.deployments()
     assert after["spec"]["template"] == before["spec"]["template"]
     assert stage.pod_names() == pods
+
+
+def test_automatic_upgrades_keep_to_the_move_budget(stage: Stage) -> None:
+    stage.pool("l4-spot", 3)
+    names = ["first", "second", "third"]
+    late = {"annotations": {"simulated.stowage.dev/ready-after": "1s"}}
+    automatic = {"runtimeUpgrade": "Automatic", "template": late}
+    stage.apply(
+        stage.policy(disruption={"maxConcurrentMoves": 1}),
+        *(stage.workload(name, **automatic) for name in names),
+    )
+    stage.wait_ready(*names)
+    stage.apply(changed_runtime("3"))
+    at_once: list[int] = []
+
+    def images() -> list[str]:
+        pods = [pod for pod in stage.items("pods") if "deletionTimestamp" not in pod["metadata"]]
+        owners = [pod["metadata"]["labels"]["stowage.dev/inference-deployment"] for pod in pods]
+        at_once.append(sum(owners.count(name) > 1 for name in names))
+        return sorted(pod["spec"]["containers"][0]["image"] for pod in pods)
+
+    try:
+        eventually(images, lambda found: found == ["example.com/vllm:3"] * 3, 60.0)
+        stage.wait_ready(*names)
+        assert max(at_once) == 1, at_once
+    finally:
+        stage.kubectl("delete", "infrt", "vllm")

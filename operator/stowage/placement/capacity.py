@@ -100,6 +100,10 @@ class Ledger:
         """
         return self._regions[self._index.region_of(pool)].capacity(pool, requests, allowed, enough)
 
+    def short(self, pool: Pool, requests: Amounts, allowed: Collection[str]) -> tuple[str, ...]:
+        """The resources that are missing for one replica on the node that comes nearest."""
+        return self._regions[self._index.region_of(pool)].short(pool, requests, allowed)
+
     def take(self, pool: Pool, requests: Amounts, count: int) -> None:
         """Takes the room of replicas that this decision itself gives the pool."""
         number = self._index.region_of(pool)

@@ -9,7 +9,7 @@ from operator import attrgetter
 from stowage.api.reasons import Code
 from stowage.placement.backoffs import POOL_WIDE, Backoffs, pool_of
 from stowage.placement.candidates import Candidate
-from stowage.placement.capacity import Capacity, Ledger, Room
+from stowage.placement.capacity import Capacity, Ledger, Room, usable
 from stowage.placement.decision import Chosen, Verdict
 from stowage.placement.order import Rank, rank
 from stowage.placement.outcome import room_text
@@ -58,11 +58,12 @@ def weigh(
     options: list[Option] = []
     full: list[Verdict] = []
     for candidate in able:
-        found = _weigh_one(ledger, candidate, backoffs, wanted)
-        if isinstance(found, Option):
+        failed = backed_off(candidate, backoffs) if backoffs else None
+        found = _weigh_one(ledger, candidate, wanted) if failed is None else None
+        if found is not None:
             options.append(found)
         else:
-            full.append(Verdict(candidate, False, (found,)))
+            full.append(Verdict(candidate, False, (failed or _no_room(ledger, candidate),)))
     options.sort(key=attrgetter("rank"))
     return options, full
 
@@ -77,43 +78,56 @@ def first(ledger: Ledger, able: Iterable[Candidate], backoffs: Backoffs) -> Opti
     for candidate in able:
         if best is not None and not best.rank.partial and candidate.tier != best.candidate.tier:
             break  # all that follow are of later tiers
-        found = _weigh_one(ledger, candidate, backoffs, None)
-        if isinstance(found, Option) and (best is None or found.rank < best.rank):
+        if backoffs and backed_off(candidate, backoffs):
+            continue
+        found = _weigh_one(ledger, candidate, None)
+        if found is not None and (best is None or found.rank < best.rank):
             best = found
             if not found.rank.partial and found.rank.room == Room.FREE:
                 break  # all that follow in its tier are worse on the goal
     return best
 
 
-def _weigh_one(
-    ledger: Ledger, candidate: Candidate, backoffs: Backoffs, wanted: int | None
-) -> Option | Reason:
-    """The candidate with its room, or why it has none."""
-    failed = backed_off(candidate, backoffs) if backoffs else None
-    if failed is not None:
-        return failed
+def _weigh_one(ledger: Ledger, candidate: Candidate, wanted: int | None) -> Option | None:
+    """The candidate with its room; None where it has none."""
     count = max(1, candidate.replicas if wanted is None else wanted)
     tolerations = candidate.demand.policy.spec.tolerations
     capacity = ledger.capacity(candidate.pool, candidate.requests, tolerations, enough=count)
-    return _no_room(candidate, capacity) or Option(candidate, capacity, rank(candidate, capacity, count))
-
-
-def _no_room(candidate: Candidate, capacity: Capacity) -> Reason | None:
-    if capacity.room(1) is not Room.FULL:
+    if capacity.room(1) is Room.FULL:
         return None
-    pool = candidate.pool
-    if pool.nodes and not capacity.usable_nodes:
-        keys = _untolerated(pool, candidate.demand)
-        taints = f" (not tolerated: {', '.join(keys)})" if keys else ""
+    return Option(candidate, capacity, rank(candidate, capacity, count))
+
+
+def _no_room(ledger: Ledger, candidate: Candidate) -> Reason:
+    """Why the candidate's pool has room for none of its replicas."""
+    pool, tolerations = candidate.pool, candidate.demand.policy.spec.tolerations
+    if pool.nodes and not any(usable(pool, n, tolerations) for n in pool.nodes):
         return Reason(
-            Code.NO_USABLE_NODE, f"all nodes of {pool.name} are cordoned, not ready or tainted{taints}"
+            Code.NO_USABLE_NODE, f"all nodes of {pool.name} are {_unusable(pool, candidate.demand)}"
         )
+    missing = [RESOURCES.get(r, r) for r in ledger.short(pool, candidate.requests, tolerations)]
     short = too_large(candidate.requests, pool, candidate.demand.workload)
+    short = short or (f"short of {' and '.join(missing)}" if missing else None)
     return Reason(
         Code.NO_CAPACITY,
         f"no node of {pool.name} has room for one replica: {room_text(candidate)}"
         + (f"; {short}" if short else ""),
     )
+
+
+RESOURCES = {"cpu": "CPU", "memory": "memory", "ephemeral-storage": "local storage", "pods": "pods"}
+"""Resources in words."""
+
+
+def _unusable(pool: Pool, demand: Demand) -> str:
+    """What keeps new pods off the pool's nodes."""
+    keys = _untolerated(pool, demand)
+    states = [
+        "cordoned" if any(n.cordoned for n in pool.nodes) else "",
+        "not ready" if any(not n.ready for n in pool.nodes) else "",
+        f"tainted (not tolerated: {', '.join(keys)})" if keys else "",
+    ]
+    return " or ".join(state for state in states if state)
 
 
 def _untolerated(pool: Pool, demand: Demand) -> list[str]:

@@ -58,6 +58,18 @@ class RegionRoom:
             self._known[key] = found
         return found
 
+    def short(self, pool: Pool, requests: Amounts, allowed: Collection[str]) -> tuple[str, ...]:
+        """What is missing for one replica: devices, where no usable node has as many; else the fewest other
+        things that one with the devices lacks. Not more, so that the text changes seldom."""
+        landing = self._region.landings[pool.key]
+        wanted, device = {**requests, "pods": 1}, pool.resource
+        lacking = [
+            tuple(r for r, n in wanted.items() if self._free[node.name].get(r, 0) < n)
+            for node in (*landing.open, *landing.usable(pool, allowed))
+        ]
+        with_devices = [missing for missing in lacking if device not in missing]
+        return min(with_devices, key=len) if with_devices else (device,) if lacking else ()
+
     def _count(
         self,
         pool: Pool,

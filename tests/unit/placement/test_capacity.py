@@ -197,3 +197,20 @@ def test_what_waits_for_a_declared_pool_reserves_the_nodes_that_came_for_it() ->
 )
 def test_room(capacity: Capacity, wanted: int, expected: Room) -> None:
     assert capacity.room(wanted) is expected
+
+
+@pytest.mark.parametrize(
+    ("used", "texts", "expected"),
+    [
+        pytest.param({GPU: 4}, {}, (GPU,), id="devices"),
+        pytest.param({GPU: 4, "cpu": 63_000}, {}, (GPU,), id="devices, whatever else"),
+        pytest.param({"cpu": 63_000}, {}, ("cpu",), id="CPU"),
+        pytest.param(
+            {}, {"memory": "8Gi", "storage": "1Gi"}, ("memory", "ephemeral-storage"), id="two things"
+        ),
+        pytest.param({"pods": 110}, {}, ("pods",), id="pods"),
+    ],
+)
+def test_what_is_short(used: Amounts, texts: dict[str, str], expected: tuple[str, ...]) -> None:
+    seen = snapshot(nodes(1, **texts), [A], used={"n0": used})
+    assert Ledger(seen, ME, frozenset()).short(seen.pools[0], ONE, ()) == expected

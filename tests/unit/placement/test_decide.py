@@ -152,6 +152,7 @@ class Case:
 
 
 NEEDS = "1 nvidia.com/gpu, 4 CPU cores, 14.4 GiB of memory"
+SHORT = "short of nvidia.com/gpu"
 SPLIT = {"split": "Allowed"}
 TWO_VARIANTS = [
     variant("large", size="40Gi", accelerators={"classes": ["large"]}),
@@ -239,20 +240,20 @@ FIRST = {
     "full": Case(
         pool_of("a"),
         [],
-        (Code.NO_CAPACITY, f"nearest is bf16 on a: no node of a has room for one replica: {NEEDS}"),
+        (Code.NO_CAPACITY, f"nearest is bf16 on a: no node of a has room for one replica: {NEEDS}; {SHORT}"),
         used=fill("a0"),
     ),
     "cordoned": Case(
         pool_of("a", cordoned=True),
         [],
-        (Code.NO_CAPACITY, "nearest is bf16 on a: all nodes of a are cordoned, not ready or tainted"),
+        (Code.NO_CAPACITY, "nearest is bf16 on a: all nodes of a are cordoned"),
     ),
     "tainted": Case(
         pool_of("a", taints=["team", GPU]),
         [],
         (
             Code.NO_CAPACITY,
-            "nearest is bf16 on a: all nodes of a are cordoned, not ready or tainted (not tolerated: team)",
+            "nearest is bf16 on a: all nodes of a are tainted (not tolerated: team)",
         ),
     ),
     "in backoff": Case(
@@ -294,7 +295,7 @@ FIRST = {
         (
             Code.NO_SPARE_DEVICE,
             "what serves stays and a move waits for a spare device; "
-            f"nearest is fp16 on a: no node of a has room for one replica: {NEEDS}",
+            f"nearest is fp16 on a: no node of a has room for one replica: {NEEDS}; {SHORT}",
         ),
         holdings=[OWN_ON_A],
         variants=[variant("fp16", precision="fp16")],
@@ -338,7 +339,7 @@ FIRST = {
     "another's devices are never replaced": Case(
         pool_of("a"),
         [],
-        (Code.NO_CAPACITY, f"nearest is bf16 on a: no node of a has room for one replica: {NEEDS}"),
+        (Code.NO_CAPACITY, f"nearest is bf16 on a: no node of a has room for one replica: {NEEDS}; {SHORT}"),
         holdings=[someone("a", "a", ONE, 4, bound=["a0"] * 4)],
         spec={"disruption": {"whenFull": "Replace"}},
     ),

@@ -99,6 +99,20 @@ def test_every_candidate_is_chosen_or_rejected_by_a_check_that_fails_again(
 
 
 @examples
+@given(scenes(), demands())
+def test_the_nearest_is_one_that_is_short_of_room_where_there_is_one(scene: Scene, demand: Demand) -> None:
+    """Where nothing is placed, and room alone stands against some candidate, the outcome speaks of that."""
+    decision = decide(scene.seen(), demand, ())
+    if decision.placements or decision.wanted == 0:
+        return
+    waits = [v for v in decision.verdicts if v.reasons[0].code in WAITS]
+    assert bool(waits) == (decision.outcome.code is Code.NO_CAPACITY)
+    if waits:
+        assert decision.verdicts[0] == waits[0]
+        assert decision.outcome.message.endswith(waits[0].reasons[0].message)
+
+
+@examples
 @given(scenes(reserved=False), st.lists(demands(), min_size=2, max_size=4))
 def test_no_device_is_given_twice(scene: Scene, several: list[Demand]) -> None:
     """Decided one after another and reserved, then bound: every replica finds the room it was given."""

@@ -13,8 +13,9 @@ from stowage.api.types import Amount, Architecture, CapacityType, Count, Name, Q
 class Provisionable(Model):
     """What an autoscaler can bring."""
 
-    max_nodes: Count
-    """The most nodes that the pool can have."""
+    max_nodes: Count | None = None
+    """The most nodes that the pool can have. Absent: nobody knows. Then the pool is tried after those of its
+    tier whose room is known, once for each backoff."""
     devices_per_node: Count
     """Devices of one such node."""
     resource_name: ResourceName | None = None

@@ -92,8 +92,9 @@ def _table(found: list[dict[str, Any]]) -> None:
     )
     for one in found:
         nodes = f"{one['usableNodes']}/{one['nodes']}"
-        if one["provisionableNodes"]:
-            nodes += f" (+{one['provisionableNodes']})"
+        if one["provisionableNodes"] != 0:
+            more = one["provisionableNodes"]
+            nodes += f" (+{'?' if more is None else more})"
         memory = f"{one['deviceMemoryGiB']} GiB" if one["deviceMemoryGiB"] else "-"
         cost = f"{one['costPerHour']:.2f}" if one["costPerHour"] is not None else "-"
         devices = f"{one['freeDevices']}/{one['devices']}" + (" (DRA only)" if one["draOnly"] else "")

@@ -12,13 +12,19 @@ PODS = 110
 """Pods that a node takes where it doesn't say: the kubelet's default."""
 
 
+UNLIMITED = 10**9
+"""More replicas than anybody wants: what a pool of unknown size is tried for."""
+
+
 class Room(IntEnum):
     """Where a candidate's replicas would go; smaller is better."""
 
     FREE = 0
     PROVISIONABLE = 1
-    PARTIAL = 2
-    FULL = 3
+    UNKNOWN = 2
+    """On nodes that an autoscaler may bring, of which nobody knows how many there can be."""
+    PARTIAL = 3
+    FULL = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +34,20 @@ class Capacity:
     free: int
     provisionable: int
     usable_nodes: int
+    unlimited: bool = False
+    """Whether an autoscaler may bring nodes beyond, and nobody knows how many."""
 
     @property
     def total(self) -> int:
-        return self.free + self.provisionable
+        """Replicas that may be given to the pool: unknown isn't zero."""
+        return UNLIMITED if self.unlimited else self.free + self.provisionable
 
     def room(self, wanted: int) -> Room:
         """Where ``wanted`` further replicas would go."""
         if self.free >= wanted:
             return Room.FREE
         if self.total >= wanted:
-            return Room.PROVISIONABLE
+            return Room.UNKNOWN if self.unlimited else Room.PROVISIONABLE
         return Room.PARTIAL if self.total > 0 else Room.FULL
 
 

@@ -9,7 +9,7 @@ from itertools import chain
 from stowage.api.reasons import Code
 from stowage.placement.backoffs import NO_BACKOFFS, Backoffs
 from stowage.placement.candidates import Candidate
-from stowage.placement.capacity import Ledger
+from stowage.placement.capacity import Ledger, Room
 from stowage.placement.decision import Chosen, Decision, Verdict
 from stowage.placement.giving_way import may_give_way
 from stowage.placement.lazy import Lazy
@@ -121,7 +121,9 @@ def _choose(demand: Demand, lot: Lot, best: Option, rejected: Sequence[Verdict])
         placements=tuple(chosen),
         verdicts=Lazy(lambda: _verdicts(chosen, best, lot, rejected)),
         wanted=wanted,
-        outcome=outcome(wanted, wanted - left, best.candidate),
+        outcome=outcome(
+            wanted, wanted - left, best.candidate, tried=best.capacity.room(count) is Room.UNKNOWN
+        ),
     )
 
 

@@ -77,7 +77,7 @@ def _provision(
     declaration: AcceleratorPool, resource: str | None, accelerator: AcceleratorClass, existing: int
 ) -> Provision | None:
     what = declaration.spec.provisionable
-    if what is None or resource is None or what.max_nodes <= existing:
+    if what is None or resource is None or (what.max_nodes is not None and what.max_nodes <= existing):
         return None
     shape = {
         resource: what.devices_per_node,
@@ -88,7 +88,7 @@ def _provision(
     }
     if accelerator.spec.type == "CPU":
         shape["cpu"] = what.devices_per_node * 1000
-    return Provision(what.max_nodes - existing, shape)
+    return Provision(None if what.max_nodes is None else what.max_nodes - existing, shape)
 
 
 def _empty_pool(

@@ -104,7 +104,7 @@ def better(
             continue
         room = room_in(ledger, other)
         if _tier(other) < first:
-            fits = room.total >= other.replicas
+            fits = room.free + room.provisionable >= other.replicas  # nobody leaves for what is unknown
         else:
             won = gain(goal, current, whole, other)
             fits = room.free >= other.replicas and won is not None and Decimal(repr(won)) >= least

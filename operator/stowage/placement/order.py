@@ -168,7 +168,8 @@ def why_not(candidate: Candidate, own: Rank, best: Candidate, winning: Rank) -> 
         names = f"{tiers[candidate.tier or 0].name} comes after {tiers[best.tier or 0].name}"
         return Reason(Code.LATER_TIER, f"tier {names}")
     if own.room != winning.room:
-        return Reason(Code.LESS_ROOM, f"nodes of {candidate.pool.name} would have to be provisioned")
+        unknown = ", and how many can be is unknown" if own.room == Room.UNKNOWN else ""
+        return Reason(Code.LESS_ROOM, f"nodes of {candidate.pool.name} would have to be provisioned{unknown}")
     if own.goal != winning.goal:
         says = GOALS[goal].says
         return Reason(Code.NOT_BEST, f"{goal}: {says(candidate)}, the chosen one {says(best)}")

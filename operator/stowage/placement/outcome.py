@@ -32,18 +32,22 @@ def devices_text(candidate: Candidate) -> str:
     return f"{count} core of {name}" if count == 1 else f"{count} cores of {name}"
 
 
-def outcome(wanted: int, placed: int, best: Candidate, affordable: int | None = None) -> Reason:
+def outcome(
+    wanted: int, placed: int, best: Candidate, affordable: int | None = None, *, tried: bool = False
+) -> Reason:
     """The outcome where something was chosen.
 
     Args:
         affordable: replicas that the budget allows; None where no budget is set.
+        tried: whether nodes must come of which nobody knows whether they can.
     """
     if wanted == 0:
         return Reason(Code.SCALED_TO_ZERO, "no replicas are wanted")
     if placed >= wanted:
         many = f"{wanted} replicas on {devices_text(best)} each"
         text = many if wanted > 1 else f"1 replica on {devices_text(best)}"
-        return Reason(Code.PLACED, f"{text}, pool {best.pool.name}")
+        unknown = "; nodes must be provisioned, and whether they can be is unknown" if tried else ""
+        return Reason(Code.PLACED, f"{text}, pool {best.pool.name}{unknown}")
     cost = best.cost_of(wanted)
     if affordable is not None and affordable <= placed and cost is not None:
         most = best.demand.workload.spec.requirements.max_cost_per_hour

@@ -49,11 +49,14 @@ class RegionRoom:
         landing = self._region.landings[pool.key]
         tainted = landing.usable(pool, allowed)
         free = self._count(pool, landing.open, tainted, requests, enough)
-        provisionable = 0
+        provisionable, unlimited = 0, False
         if pool.provision is not None:
-            nodes = max(0, pool.provision.nodes - self._promised.get(pool.key, 0))
-            provisionable = nodes * slots(pool.provision.shape, requests)
-        found = Capacity(free, provisionable, len(landing.open) + len(tainted))
+            each = slots(pool.provision.shape, requests)
+            if pool.provision.nodes is None:
+                unlimited = each > 0
+            else:
+                provisionable = max(0, pool.provision.nodes - self._promised.get(pool.key, 0)) * each
+        found = Capacity(free, provisionable, len(landing.open) + len(tainted), unlimited)
         if enough is None or free < enough:
             self._known[key] = found
         return found

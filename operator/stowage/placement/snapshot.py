@@ -55,7 +55,8 @@ class Node:
 class Provision:
     """What an autoscaler can still bring: so many nodes of this shape."""
 
-    nodes: int
+    nodes: int | None
+    """None: nobody knows how many."""
     shape: Amounts
 
 

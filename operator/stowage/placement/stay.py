@@ -9,7 +9,7 @@ from decimal import Decimal
 from stowage.api.reasons import Code
 from stowage.placement.backoffs import Backoffs
 from stowage.placement.candidates import Candidate, device_counts, measure
-from stowage.placement.capacity import Capacity, Ledger
+from stowage.placement.capacity import Capacity, Ledger, Room
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decision import Chosen, Decision, Verdict
 from stowage.placement.gain import better, gather
@@ -128,6 +128,10 @@ def stay(
         return _move(target, able, rejected, backoffs)
     if target is not None:
         counts = gather(counts, rooms, next(i for i, k in enumerate(kept) if k.candidate is target))
+    tried = any(
+        room_in(ledger, k.candidate).room(max(0, count - k.bound)) is Room.UNKNOWN
+        for k, count in zip(kept, counts, strict=True)
+    )
     for one, count in zip(kept, counts, strict=True):
         ledger.take(one.candidate.pool, one.candidate.requests, max(0, count - one.bound))
     chosen = [
@@ -148,7 +152,7 @@ def stay(
         placements=tuple(chosen),
         verdicts=Lazy(lambda: _verdicts(chosen, able, rejected, backoffs)),
         wanted=best.replicas,
-        outcome=outcome(best.replicas, placed, best, limit),
+        outcome=outcome(best.replicas, placed, best, limit, tried=tried),
         replaces=freed > 0 and not is_leaving(snapshot, best.demand.key),
         waiting=waiting,
         limit=limit,

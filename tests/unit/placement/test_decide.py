@@ -702,3 +702,79 @@ def test_what_does_not_fit_is_refused_for_that_alone() -> None:
     decision = choose(seen, workload([variant(size="40Gi")], requirements=asked))
     assert verdicts(decision) == [("bf16/server/s/1", False, ["InsufficientMemory"])]
     assert decision.verdicts[0].candidate.replicas == 1
+
+
+ANY_NUMBER = declared("d", {GKE_POOL: "a"}, "a", provisionable={"devicesPerNode": 4})
+TRIED = "; nodes must be provisioned, and whether they can be is unknown"
+SEVERAL = {"goal": "FirstAvailable"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "pools", "backoffs", "expected", "outcome"),
+    [
+        pytest.param([], [ANY_NUMBER], {}, [("bf16/server/a/1", 2)], f"pool a{TRIED}", id="it is tried"),
+        pytest.param(
+            pool_of("a"), [ANY_NUMBER], {}, [("bf16/server/a/1", 2)], "each, pool a", id="free room is known"
+        ),
+        pytest.param(
+            pool_of("b"), [ANY_NUMBER], {}, [("bf16/server/b/1", 2)], "pool b", id="after those with room"
+        ),
+        pytest.param(
+            [],
+            [
+                ANY_NUMBER,
+                declared("b", {GKE_POOL: "b"}, "b", provisionable={"maxNodes": 1, "devicesPerNode": 4}),
+            ],
+            {},
+            [("bf16/server/b/1", 2)],
+            "pool b",
+            id="after those that are known to grow",
+        ),
+        pytest.param(
+            pool_of("b", gpu=1),
+            [ANY_NUMBER],
+            {},
+            [("bf16/server/a/1", 2)],
+            f"pool a{TRIED}",
+            id="before those that have room for some only",
+        ),
+        pytest.param(
+            [], [ANY_NUMBER], "it failed", [], "it failed lately: Unschedulable, it did", id="once a backoff"
+        ),
+    ],
+)
+def test_a_pool_of_unknown_size(
+    nodes: list[Node], pools: list[Any], backoffs: Any, expected: list[tuple[str, int]], outcome: str
+) -> None:
+    seen = snapshot(nodes, [A, B], pools)
+    failed = {"bf16/server/a/1": Reason(Code.UNSCHEDULABLE, "it did")} if backoffs else {}
+    decision = decide(seen, Demand(workload(replicas=2), policy(**SEVERAL)), (), failed)
+    assert placed(decision) == expected
+    assert decision.outcome.message.endswith(outcome)
+
+
+def test_what_waits_for_nodes_of_an_unknown_number_says_so_until_they_come() -> None:
+    demand = Demand(workload(replicas=2), policy())
+    seen = snapshot([], [A], [ANY_NUMBER])
+    first = decide(seen, demand, ())
+    held = [holding(c) for c in first.placements]
+    again = decide(bind(seen, *held), demand, (A1,))
+    assert (placed(again), again.outcome) == (placed(first), first.outcome)
+    came = snapshot(pool_of("a"), [A], [ANY_NUMBER])
+    bound = [holding(c, bound=["a0", "a0"]) for c in first.placements]
+    after = decide(bind(came, *bound), demand, (A1,))
+    assert (placed(after), after.outcome.message) == (placed(first), "2 replicas on 1 x a each, pool a")
+
+
+def test_an_unknown_number_of_nodes_too_small_is_none() -> None:
+    small = declared("d", {GKE_POOL: "a"}, "a", provisionable={"devicesPerNode": 4, "memory": "8Gi"})
+    decision = decide(snapshot([], [A], [small]), Demand(workload(), policy()), ())
+    assert (placed(decision), decision.outcome.code) == ([], Code.NO_CAPACITY)
+
+
+def test_nothing_moves_to_an_earlier_tier_of_unknown_size() -> None:
+    rules = policy(tiers=[tier("first", classes=["a"]), tier("second")], moveBack={"after": "1m"})
+    seen = snapshot(pool_of("b"), [A, B], [ANY_NUMBER])
+    current = Holding(("shop", "chat"), "chat-b", B1, ONE, 1, ("b0",))
+    decision = decide(bind(seen, current), Demand(workload(), rules), (B1,))
+    assert (placed(decision), decision.better) == ([("bf16/server/b/1", 1)], ())

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cluster.harness import ROOT, OperatorProcess
+from tests.cluster.harness import ROOT, OperatorProcess, PodWatch
 from tests.survival.town import BUSY, SOAK, Town
 
 from devcluster.cluster import LocalCluster
@@ -27,7 +27,8 @@ def test_the_operator_is_killed_at_random_writes(town: Town) -> None:
     learns of that; else, where an edit took fewer writes, at a random moment."""
     operator = town.stage.operator
     at_a_write = 0
-    with town.survives("operator killed with SIGKILL at a write", writes=40 * KILLS):
+    watch = PodWatch(town.stage, BUSY[0])
+    with watch, town.survives("operator killed with SIGKILL at a write", writes=40 * KILLS):
         for _ in range(KILLS):
             number, after = town.chance.randint(1, 6), town.chance.random() < 0.5
             killed = threading.Event()
@@ -49,6 +50,9 @@ def test_the_operator_is_killed_at_random_writes(town: Town) -> None:
             town.proxy.watch_writes()
             operator.start()
     assert at_a_write > 0, "no kill met a write"
+    counts = watch.ready_counts()
+    served = counts[next(index for index, count in enumerate(counts) if count) :]
+    assert min(served) >= 1, f"{BUSY[0]} had no ready pod for a while: {counts}"
 
 
 def test_the_api_server_is_restarted(town: Town, frail_cluster: LocalCluster) -> None:

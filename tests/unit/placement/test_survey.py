@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from stowage.placement.order import rank
 from stowage.placement.snapshot import Demand, Pool, Snapshot
 from stowage.placement.survey import Survey
 
-from .builders import accelerator, cpu_class, runtime, variant
+from .builders import accelerator, cpu_class, policy, runtime, variant, workload
 from .strategies import GOALS, TIERS, demands, examples
 
 CLASSES = [
@@ -128,6 +129,26 @@ def test_in_bulk_as_one_by_one(found: tuple[Pool, ...], demand: Demand) -> None:
     assert list(survey.rejected) == sorted(rejected, key=nearness)
     places = [c.placement for c in able]
     assert survey.at(places) == able
+
+
+@pytest.mark.parametrize("name", sorted(FIELDS))
+@pytest.mark.parametrize("goal", ["Cheapest", "BestFit"])
+def test_pools_that_differ_in_one_thing_are_told_apart(name: str, goal: str) -> None:
+    cpu = replace(BASE, name="c", accelerator_class=CLASSES[-1], device_memory=None, devices_per_node=8)
+    found = [
+        replace(base, name=f"{base.name}{i}", **{name: value})
+        for base in (BASE, cpu)
+        for i, value in enumerate(FIELDS[name])
+    ]
+    seen = Snapshot((BASE, cpu, *found), tuple(RUNTIMES), {})
+    every = Demand(workload(VARIANTS, requirements={"maxCostPerHour": "3"}), policy(goal=goal, allowCPU=True))
+    free = Demand(workload(VARIANTS), policy(goal=goal, sharedDevices=True))
+    for demand in (every, free):
+        survey, each = Survey(seen, demand), list(one_by_one(seen, demand))
+        able = [c for c in each if isinstance(c, Candidate)]
+        rejected = [v for v in each if isinstance(v, Verdict)]
+        assert list(survey.able) == sorted(able, key=lambda c: rank(c, Capacity(0, 0, 0), 1))
+        assert list(survey.rejected) == sorted(rejected, key=nearness)
 
 
 def test_every_check_is_in_one_part() -> None:

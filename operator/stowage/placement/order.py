@@ -80,7 +80,10 @@ def _cost_text(c: Candidate) -> str:
 
 def _latency_text(c: Candidate) -> str:
     alone = c.estimate.latency_alone
-    return "has no known latency" if alone is None else f"answers a lone request in {alone:.3g} s"
+    if alone is None:
+        return "has no known latency"
+    text = f"{alone:.3g} s" if alone >= 0.1 else f"{alone * 1000:.3g} ms"
+    return f"answers a lone request in {text}"
 
 
 def _rate(c: Candidate) -> str:

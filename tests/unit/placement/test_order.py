@@ -337,3 +337,20 @@ def test_unknown_never_wins_whatever_its_name(goal: str, name: str) -> None:
     prices: list[AcceleratorPool] = [priced("m", "small", "1000")]
     decision = choose(snapshot(nodes, classes, prices), workload(), policy(goal=goal))
     assert decision.placements[0].as_placed.pool == "m"
+
+
+def test_a_short_latency_is_said_in_milliseconds() -> None:
+    classic = {"name": "tiny", "task": "image-classification", "inference": {"flops": 10_000_000_000}}
+    decision = choose(
+        snapshot(NODES[:2], CLASSES[:2]),
+        workload(variants=[variant(size="16Mi")], model=classic),
+        policy(goal="LowestLatency"),
+    )
+    assert short(decision)[1] == [
+        (
+            "s",
+            "NotBest",
+            "LowestLatency: answers a lone request in 0.2 ms, "
+            "the chosen one answers a lone request in 0.05 ms",
+        )
+    ]

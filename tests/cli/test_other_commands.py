@@ -58,6 +58,16 @@ def test_crds_are_those_of_the_repository(stowage: Stowage, tmp_path: Path) -> N
     assert len(printed) == len(written)
 
 
+def test_a_list_as_the_api_server_writes_it(stowage: Stowage, fleet: Path, tmp_path: Path) -> None:
+    """``kubectl get --raw /api/v1/nodes``: a NodeList, whose items name no kind."""
+    nodes = yaml.safe_load(fleet.read_text())["items"]
+    raw = [{k: v for k, v in each.items() if k not in ("apiVersion", "kind")} for each in nodes]
+    listing = tmp_path / "nodes.json"
+    listing.write_text(json.dumps({"apiVersion": "v1", "kind": "NodeList", "items": raw}))
+    expected, found = (stowage("pools", "--fleet", each, "-o", "json").stdout for each in (fleet, listing))
+    assert json.loads(found) == json.loads(expected)
+
+
 def test_pools_of_a_fleet(stowage: Stowage, fleet: Path) -> None:
     found = json.loads(stowage("pools", "--fleet", fleet, "-o", "json").stdout)
     pools = {p["name"]: p for p in found["pools"]}

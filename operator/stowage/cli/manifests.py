@@ -104,17 +104,26 @@ def _stream(place: str, stream: TextIO, reader: Reader) -> Iterator[Manifest]:
         raise UsageError(f"{place}: not YAML: {error}") from None
 
 
-def _objects(place: str, node: yaml.Node | None) -> Iterator[Manifest]:
+def _objects(place: str, node: yaml.Node | None, of: dict[str, str] | None = None) -> Iterator[Manifest]:
+    """The objects of a document.
+
+    Args:
+        of: apiVersion and kind that a list gives to items that name none, as the API server's own lists do.
+    """
     body = _construct(node) if node is not None else None
     if node is None or body is None:
         return
+    if isinstance(body, dict) and of is not None:
+        body = {**of, **body}
     if not isinstance(body, dict) or "kind" not in body:
         line = node.start_mark.line + 1
         raise UsageError(f"{place}:{line}: not a Kubernetes object: it has no kind")
     items = _child(node, "items")
     if str(body["kind"]).endswith("List") and isinstance(items, yaml.SequenceNode):
+        kind = str(body["kind"]).removesuffix("List")
+        typed = {"apiVersion": str(body.get("apiVersion", "")), "kind": kind} if kind else None
         for item in items.value:
-            yield from _objects(place, item)
+            yield from _objects(place, item, typed)
         return
     yield Manifest(place, body, node)
 

@@ -83,6 +83,7 @@ def milliseconds(seconds: float) -> str:
     return f"{count:.0f} ms" if count >= 100 else f"{count:.3g} ms"
 
 
+@lru_cache(maxsize=4096)
 def parse_duration(text: str) -> float:
     """A duration such as ``90s`` or ``1h30m`` in seconds.
 

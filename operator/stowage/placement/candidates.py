@@ -9,12 +9,13 @@ from decimal import Decimal
 
 from stowage.api.inference_runtime import InferenceRuntime, Support
 from stowage.api.variant import Variant
-from stowage.placement.estimate import UNKNOWN, Estimate, estimate, excess
-from stowage.placement.fit import Fit, fit, fit_host
+from stowage.placement.estimate import UNKNOWN, Estimate
+from stowage.placement.fit import Fit
 from stowage.placement.groups import first_tier
 from stowage.placement.reasons import Reason
 from stowage.placement.requests import replica_requests
 from stowage.placement.selectors import selects_class
+from stowage.placement.sizing import Sizing
 from stowage.placement.snapshot import Amounts, Demand, Placement, Pool, Snapshot
 
 
@@ -104,22 +105,14 @@ def device_counts(candidate: Candidate) -> list[int]:
     return [c for c in counts if heads % c == 0 or c % heads == 0]
 
 
-def fit_of(candidate: Candidate, devices: int) -> Fit:
-    """The candidate's fit over so many devices, in their own memory or in the node's."""
-    model, pool = candidate.demand.workload.spec.model, candidate.pool
-    if pool.is_cpu or pool.device_memory is None:
-        return fit_host(model, candidate.variant, devices, pool.node_memory)
-    return fit(model, candidate.variant, devices, pool.device_memory)
-
-
-def usable_fits(candidate: Candidate) -> Iterator[Fit]:
+def usable_fits(candidate: Candidate, sizing: Sizing) -> Iterator[Fit]:
     """The fits with the numbers of devices that a node has, the fewest first: those that fit; where none
     does, that with the most of them, and where a node has too few for any, that with the least."""
     counts = device_counts(candidate)
     on_node = [c for c in counts if c <= candidate.pool.devices_per_node]
     found, none_fits = None, True
     for count in on_node or counts[:1]:
-        found = fit_of(candidate, count)
+        found = sizing.fit(candidate.pool, count)
         if found.fits:
             none_fits = False
             yield found
@@ -127,13 +120,12 @@ def usable_fits(candidate: Candidate) -> Iterator[Fit]:
         yield found
 
 
-def quickest_enough(candidate: Candidate, fits: Iterable[Fit]) -> tuple[Fit, Estimate] | None:
+def quickest_enough(pool: Pool, sizing: Sizing, fits: Iterable[Fit]) -> tuple[Fit, Estimate] | None:
     """The fewest devices that meet the latency asked for; where none do, those that come nearest to it."""
-    workload, pool = candidate.demand.workload, candidate.pool
     nearest: tuple[float, Fit, Estimate] | None = None
     for one in fits:
-        found = estimate(workload, candidate.variant, pool.accelerator_class, one.devices, pool.device_memory)
-        over = excess(workload, found)
+        found = sizing.estimate(pool, one.devices)
+        over = sizing.excess(found)
         if nearest is None or over < nearest[0]:
             nearest = over, one, found
         if over <= 1.0:
@@ -180,18 +172,20 @@ def by_runtime(measured: Candidate, plain: Candidate) -> Candidate:
     )  # fmt: skip
 
 
-def measure(candidate: Candidate, devices: int | None = None) -> Candidate:
+def measure(candidate: Candidate, devices: int | None = None, sizing: Sizing | None = None) -> Candidate:
     """Adds devices, fit, estimate, requests and replicas to a candidate that can run at all.
 
     Args:
         devices: as many as a current placement has, instead of the fewest that fit and are quick enough.
+        sizing: that of the candidate's variant, where several candidates are measured.
     """
-    fits = usable_fits(candidate) if devices is None else [fit_of(candidate, devices)]
-    best = quickest_enough(candidate, fits)
+    workload, pool = candidate.demand.workload, candidate.pool
+    sizing = sizing or Sizing(workload, candidate.variant)
+    fits = usable_fits(candidate, sizing) if devices is None else [sizing.fit(pool, devices)]
+    best = quickest_enough(pool, sizing, fits)
     if best is None:
         return candidate
     found, one = best
-    workload, pool = candidate.demand.workload, candidate.pool
     return Candidate(
         demand=candidate.demand,
         variant=candidate.variant,

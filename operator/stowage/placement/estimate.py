@@ -8,9 +8,10 @@ from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.quantity import parse_duration
 from stowage.api.variant import Profile, Variant
-from stowage.placement.roofline import UNKNOWN, Estimate, roofline, seconds, tokens_of
+from stowage.placement.fit import Footprint
+from stowage.placement.roofline import UNKNOWN, Estimate, Roofline, seconds, tokens_of
 
-__all__ = ["UNKNOWN", "Estimate", "estimate", "excess"]
+__all__ = ["UNKNOWN", "Estimate", "Estimator", "estimate"]
 
 
 def estimate(
@@ -21,29 +22,59 @@ def estimate(
     device_memory: int | None,
 ) -> Estimate:
     """What one replica of ``devices`` devices does. Each figure of a measured profile wins."""
-    calculated = roofline(workload, variant, accelerator, devices, device_memory)
-    for profile in variant.profiles:
-        if profile.accelerator_class == accelerator.name and profile.devices == devices:
-            return _with_profile(calculated, profile, workload, accelerator)
-    return calculated
+    return Estimator(workload, variant, Footprint(workload.spec.model, variant)).on(
+        accelerator, devices, device_memory
+    )
 
 
-def excess(workload: InferenceDeployment, one: Estimate) -> float:
-    """How many times over its bound the worst latency is: 1 where all bounds are met, infinite where a
-    figure that is bounded isn't known."""
+class Estimator:
+    """The estimates of one variant of a deployment, each made once: pools of one class share them."""
+
+    def __init__(self, workload: InferenceDeployment, variant: Variant, footprint: Footprint) -> None:
+        self._workload = workload
+        self._profiles = variant.profiles
+        self._roofline = Roofline(workload, variant, footprint)
+        self._bounds = _bounds(workload)
+        self._known: dict[tuple[int, int, int | None], tuple[AcceleratorClass, Estimate]] = {}
+        """By the class's identity, which can't be another's while the class is kept here, too."""
+
+    def on(self, accelerator: AcceleratorClass, devices: int, device_memory: int | None) -> Estimate:
+        """See ``estimate``."""
+        key = id(accelerator), devices, device_memory
+        known = self._known.get(key)
+        if known is None:
+            found = self._make(accelerator, devices, device_memory)
+            known = self._known[key] = accelerator, found
+        return known[1]
+
+    def _make(self, accelerator: AcceleratorClass, devices: int, device_memory: int | None) -> Estimate:
+        calculated = self._roofline.on(accelerator, devices, device_memory)
+        for profile in self._profiles:
+            if profile.accelerator_class == accelerator.name and profile.devices == devices:
+                return _with_profile(calculated, profile, self._workload, accelerator)
+        return calculated
+
+    def excess(self, one: Estimate) -> float:
+        """How many times over its bound the worst latency is: 1 where all bounds are met, infinite where a
+        figure that is bounded isn't known."""
+        over = 1.0
+        for figure, most in self._bounds:
+            value: float | None = getattr(one, figure)
+            over = max(over, float("inf") if value is None else value / most)
+        return over
+
+
+def _bounds(workload: InferenceDeployment) -> tuple[tuple[str, float], ...]:
+    """The figures that are bounded and their bounds in seconds, of which none is zero."""
     asked = workload.spec.requirements.latency
     if asked is None:
-        return 1.0
+        return ()
     pairs = (
-        (asked.request, one.latency),
-        (asked.time_to_first_token, one.time_to_first_token),
-        (asked.time_per_output_token, one.time_per_output_token),
+        ("latency", asked.request),
+        ("time_to_first_token", asked.time_to_first_token),
+        ("time_per_output_token", asked.time_per_output_token),
     )
-    over = max(
-        (float("inf") if f is None else f / (parse_duration(most) or 1e-9) for most, f in pairs if most),
-        default=1.0,
-    )
-    return max(1.0, over)
+    return tuple((figure, parse_duration(most) or 1e-9) for figure, most in pairs if most)
 
 
 FIGURES = (

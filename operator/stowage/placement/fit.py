@@ -60,13 +60,6 @@ def cache_shares(model: ModelInfo, devices: int) -> int:
     return min(devices, model.attention.kv_heads) if model.attention else devices
 
 
-def fixed_bytes(model: ModelInfo, variant: Variant, devices: int) -> int:
-    """Bytes on each device before any KV cache: a share of the weights, activations, reserve."""
-    weights = parse_bytes(variant.size) * WEIGHTS_OVERHEAD
-    share = weights / devices * (IMBALANCE if devices > 1 else 1.0)
-    return int(share) + _working_memory(model)
-
-
 def _working_memory(model: ModelInfo) -> int:
     if model.attention is not None:
         return LANGUAGE_RESERVE
@@ -74,19 +67,50 @@ def _working_memory(model: ModelInfo) -> int:
     return CLASSIC_RESERVE + (parse_bytes(activations) if activations else 0)
 
 
+class Footprint:
+    """What a variant takes of memory: what is the same wherever it runs is computed once."""
+
+    __slots__ = ("_cache", "_loaded", "_model", "_working", "per_token", "weights")
+
+    def __init__(self, model: ModelInfo, variant: Variant) -> None:
+        self.weights = parse_bytes(variant.size)
+        """Bytes as stored."""
+        self.per_token = kv_bytes_per_token(model, variant)
+        """Bytes of KV cache for one token."""
+        self._model = model
+        self._loaded = self.weights * WEIGHTS_OVERHEAD
+        self._working = _working_memory(model)
+        self._cache = self.per_token * (model.attention.context_length if model.attention else 0)
+
+    def fixed(self, devices: int) -> int:
+        """Bytes on each device before any KV cache: a share of the weights, activations, reserve."""
+        share = self._loaded / devices * (IMBALANCE if devices > 1 else 1.0)
+        return int(share) + self._working
+
+    def cache_room(self, devices: int, device_memory: int) -> float:
+        """Bytes left for the KV cache on ``devices`` devices of ``device_memory`` bytes, together."""
+        room = max(0.0, device_memory * USABLE_SHARE - self.fixed(devices))
+        return room * cache_shares(self._model, devices)
+
+    def over(self, devices: int, device_memory: int) -> Fit:
+        """See ``fit``."""
+        cache = self._cache // cache_shares(self._model, devices)
+        return Fit(devices, self.fixed(devices) + cache, int(device_memory * USABLE_SHARE))
+
+    def on_host(self, devices: int, node_memory: int) -> Fit:
+        """See ``fit_host``."""
+        return Fit(devices, self.fixed(1) + self._cache, node_memory)
+
+
 def fit(model: ModelInfo, variant: Variant, devices: int, device_memory: int) -> Fit:
     """How the variant fits over ``devices`` devices of ``device_memory`` bytes each.
 
     The KV cache must hold at least one request of full context length.
     """
-    context = model.attention.context_length if model.attention else 0
-    cache = kv_bytes_per_token(model, variant) * context // cache_shares(model, devices)
-    return Fit(devices, fixed_bytes(model, variant, devices) + cache, int(device_memory * USABLE_SHARE))
+    return Footprint(model, variant).over(devices, device_memory)
 
 
 def fit_host(model: ModelInfo, variant: Variant, devices: int, node_memory: int) -> Fit:
     """The same in the node's own memory, where CPUs and some small devices keep the model: once,
     however many devices compute."""
-    context = model.attention.context_length if model.attention else 0
-    cache = kv_bytes_per_token(model, variant) * context
-    return Fit(devices, fixed_bytes(model, variant, 1) + cache, node_memory)
+    return Footprint(model, variant).on_host(devices, node_memory)

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 
 from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.model import Inference
 from stowage.api.quantity import parse_bytes, parse_duration
 from stowage.api.variant import Variant
-from stowage.placement.fit import BYTES, USABLE_SHARE, cache_shares, fixed_bytes, kv_bytes_per_token
+from stowage.placement.fit import BYTES, Footprint
 
 COMPUTE_EFFICIENCY = 0.5
 """Share of the peak that servers reach: our own, conservative figure."""
 BANDWIDTH_EFFICIENCY = 0.7
 """Share of the bandwidth that servers reach: our own, conservative figure."""
 MAX_BATCH = 256
+BATCHES = tuple(2**n for n in range(MAX_BATCH.bit_length()))
 LEAST_GAIN = 1.001
 """A larger batch is slower for each request; it is taken only for a gain that is more than rounding."""
 DEFAULT_INPUT_TOKENS = 512
@@ -60,14 +62,6 @@ UNKNOWN = Estimate("unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class _Bounds:
-    """Latency bounds in seconds; infinite where none is asked for."""
-
-    latency: float
-    each: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Machine:
     """A replica's devices taken together, at the share of their peaks that servers reach."""
 
@@ -76,22 +70,113 @@ class _Machine:
     watts: float | None
 
 
-def roofline(
-    workload: InferenceDeployment,
-    variant: Variant,
-    accelerator: AcceleratorClass,
-    devices: int,
-    device_memory: int | None,
-) -> Estimate:
-    """The same by calculation alone."""
-    machine = _machine(accelerator, variant, devices)
-    if machine is None:
-        return UNKNOWN
-    if workload.spec.model.attention is not None:
-        return _language(workload, variant, machine, devices, device_memory)
-    if workload.spec.model.inference is not None:
-        return _classic(workload, variant, machine)
-    return UNKNOWN
+class Roofline:
+    """The calculation for one variant of a deployment; what is the same wherever it runs is computed once.
+
+    A decision asks it for each class of accelerator and each number of devices.
+    """
+
+    def __init__(self, workload: InferenceDeployment, variant: Variant, footprint: Footprint) -> None:
+        self._variant = variant
+        self._footprint = footprint
+        latency = workload.spec.requirements.latency
+        self._latency = (latency and seconds(latency.request)) or float("inf")
+        self._each = (latency and seconds(latency.time_per_output_token)) or float("inf")
+        self._tokens = tokens_of(workload)
+        model = workload.spec.model
+        self._language = model.attention is not None
+        self._steps: list[tuple[int, float, int]] = []
+        """By batch: bytes that are read and operations that are done in one step."""
+        if self._language:
+            self._parameters = model.parameters or int(footprint.weights / BYTES[variant.weights])
+            self._steps = self._decoding()
+        elif model.inference is not None:
+            self._steps = self._passes(model.inference)
+
+    def on(self, accelerator: AcceleratorClass, devices: int, device_memory: int | None) -> Estimate:
+        """What a replica of so many devices does, each of ``device_memory`` bytes."""
+        machine = _machine(accelerator, self._variant, devices) if self._steps else None
+        if machine is None:
+            return UNKNOWN
+        return self._generating(machine, devices, device_memory) if self._language else self._classic(machine)
+
+    def _decoding(self) -> list[tuple[int, float, int]]:
+        inputs, outputs = self._tokens
+        weights, per_token = self._footprint.weights, self._footprint.per_token
+        return [
+            (b, weights + b * per_token * (inputs + outputs / 2), 2 * self._parameters * b) for b in BATCHES
+        ]
+
+    def _passes(self, inference: Inference) -> list[tuple[int, float, int]]:
+        weights = self._footprint.weights
+        activations = parse_bytes(inference.activation_memory) if inference.activation_memory else 0
+        return [(b, weights + activations * b, inference.flops * b) for b in BATCHES]
+
+    def _generating(self, machine: _Machine, devices: int, device_memory: int | None) -> Estimate:
+        """Prefill and decode of a language model.
+
+        time to first token = 2 P I / operations;  time per output token at batch b =
+        max((W + b KV (I + O / 2)) / bandwidth, 2 P b / operations);  a batch of b requests takes
+        b prefills and O steps.  P parameters, I and O tokens in and out, W bytes of weights.
+        """
+        inputs, outputs = self._tokens
+        operations, bandwidth = machine.operations, machine.bandwidth
+        first = 2 * self._parameters * inputs / operations
+        fitting = self._fitting(devices, device_memory)
+        best, chosen, alone = -1.0, (1, 0.0, 0.0), None
+        for batch, traffic, work in self._steps:
+            if batch > fitting:
+                break
+            step = max(traffic / bandwidth, work / operations)
+            answer = first + outputs * step
+            if alone is None:
+                alone = answer
+            elif step > self._each or answer > self._latency:
+                break
+            rate = batch / (batch * first + outputs * step)
+            if rate > best * LEAST_GAIN:
+                best, chosen = rate, (batch, step, answer)
+        batch, step, answer = chosen
+        return Estimate(
+            basis="estimated",
+            latency=answer,
+            time_to_first_token=first,
+            time_per_output_token=step,
+            requests_per_second=best,
+            tokens_per_second=best * outputs,
+            joules_per_request=machine.watts / best if machine.watts is not None else None,
+            batch=batch,
+            latency_alone=alone,
+        )
+
+    def _fitting(self, devices: int, device_memory: int | None) -> int:
+        """Requests whose KV cache fits at once, one at least."""
+        per_token = self._footprint.per_token
+        if device_memory is None or not per_token:
+            return MAX_BATCH
+        room = self._footprint.cache_room(devices, device_memory)
+        return max(1, int(room // (per_token * sum(self._tokens))))
+
+    def _classic(self, machine: _Machine) -> Estimate:
+        """One pass of a classic model: max(F b / operations, (W + A b) / bandwidth) for a batch of b."""
+        best, chosen, alone = -1.0, (1, 0.0), None
+        for batch, traffic, work in self._steps:
+            time = max(work / machine.operations, traffic / machine.bandwidth)
+            if alone is None:
+                alone = time
+            elif time > self._latency:
+                break
+            if batch / time > best * LEAST_GAIN:
+                best, chosen = batch / time, (batch, time)
+        batch, time = chosen
+        return Estimate(
+            basis="estimated",
+            latency=time,
+            requests_per_second=best,
+            joules_per_request=machine.watts / best if machine.watts is not None else None,
+            batch=batch,
+            latency_alone=alone,
+        )
 
 
 def tokens_of(workload: InferenceDeployment) -> tuple[int, int]:
@@ -127,103 +212,3 @@ def _machine(accelerator: AcceleratorClass, variant: Variant, devices: int) -> _
         return None
     watts = float(spec.power_watts) * devices if spec.power_watts else None
     return _Machine(operations, bandwidth, watts)
-
-
-def _bounds(workload: InferenceDeployment) -> _Bounds:
-    latency = workload.spec.requirements.latency
-    if latency is None:
-        return _Bounds(float("inf"), float("inf"))
-    return _Bounds(
-        seconds(latency.request) or float("inf"),
-        seconds(latency.time_per_output_token) or float("inf"),
-    )
-
-
-def _language(
-    workload: InferenceDeployment,
-    variant: Variant,
-    machine: _Machine,
-    devices: int,
-    device_memory: int | None,
-) -> Estimate:
-    """Prefill and decode of a language model.
-
-    time to first token = 2 P I / operations;  time per output token at batch b =
-    max((W + b KV (I + O / 2)) / bandwidth, 2 P b / operations);  a batch of b requests takes
-    b prefills and O steps.  P parameters, I and O tokens in and out, W bytes of weights.
-    """
-    model = workload.spec.model
-    inputs, outputs = tokens_of(workload)
-    weights = parse_bytes(variant.size)
-    parameters = model.parameters or int(weights / BYTES[variant.weights])
-    per_token = kv_bytes_per_token(model, variant)
-    first = 2 * parameters * inputs / machine.operations
-    fitting = MAX_BATCH
-    if device_memory is not None and per_token:
-        room = _cache_room(workload, variant, devices, device_memory)
-        fitting = max(1, int(room // (per_token * (inputs + outputs))))
-    bounds = _bounds(workload)
-    best: tuple[float, int, float] | None = None
-    alone: float | None = None
-    batch = 1
-    while batch <= min(MAX_BATCH, fitting):
-        traffic = (weights + batch * per_token * (inputs + outputs / 2)) / machine.bandwidth
-        step = max(traffic, 2 * parameters * batch / machine.operations)
-        if batch > 1 and (step > bounds.each or first + outputs * step > bounds.latency):
-            break
-        rate = batch / (batch * first + outputs * step)
-        alone = first + outputs * step if batch == 1 else alone
-        if best is None or rate > best[0] * LEAST_GAIN:
-            best = (rate, batch, step)
-        batch *= 2
-    assert best is not None  # the first batch is always taken
-    rate, batch, step = best
-    return Estimate(
-        basis="estimated",
-        latency=first + outputs * step,
-        time_to_first_token=first,
-        time_per_output_token=step,
-        requests_per_second=rate,
-        tokens_per_second=rate * outputs,
-        joules_per_request=machine.watts / rate if machine.watts is not None else None,
-        batch=batch,
-        latency_alone=alone,
-    )
-
-
-def _cache_room(workload: InferenceDeployment, variant: Variant, devices: int, device_memory: int) -> float:
-    model = workload.spec.model
-    used = fixed_bytes(model, variant, devices)
-    return max(0.0, device_memory * USABLE_SHARE - used) * cache_shares(model, devices)
-
-
-def _classic(workload: InferenceDeployment, variant: Variant, machine: _Machine) -> Estimate:
-    """One pass of a classic model: max(F b / operations, (W + A b) / bandwidth) for a batch of b."""
-    inference = workload.spec.model.inference
-    assert inference is not None
-    weights = parse_bytes(variant.size)
-    activations = parse_bytes(inference.activation_memory) if inference.activation_memory else 0
-    bounds = _bounds(workload)
-    best: tuple[float, int, float] | None = None
-    alone: float | None = None
-    batch = 1
-    while batch <= MAX_BATCH:
-        time = max(
-            inference.flops * batch / machine.operations, (weights + activations * batch) / machine.bandwidth
-        )
-        if batch > 1 and time > bounds.latency:
-            break
-        alone = time if batch == 1 else alone
-        if best is None or batch / time > best[0] * LEAST_GAIN:
-            best = (batch / time, batch, time)
-        batch *= 2
-    assert best is not None
-    rate, batch, time = best
-    return Estimate(
-        basis="estimated",
-        latency=time,
-        requests_per_second=rate,
-        joules_per_request=machine.watts / rate if machine.watts is not None else None,
-        batch=batch,
-        latency_alone=alone,
-    )

@@ -20,6 +20,7 @@ from stowage.placement.faults import Faults
 from stowage.placement.groups import PoolGroup, Run, first_tier
 from stowage.placement.lazy import Lazy
 from stowage.placement.order import Merit, merit
+from stowage.placement.sizing import Sizing
 from stowage.placement.snapshot import Demand, Placement, Pool, Snapshot
 
 
@@ -64,6 +65,7 @@ class Survey:
         self._groups = snapshot.grouping.groups(demand)
         self._faults = Faults(snapshot, demand, self._groups)
         self._offers: dict[int, Offers] = {}
+        self._sizings = [Sizing(demand.workload, v) for v in demand.workload.spec.variants]
         self.able: Sequence[Candidate] = Lazy(self.ordered)
         """Candidates against which nothing but room may stand, the best first but for room."""
         self.rejected: Sequence[Verdict] = Lazy(self._nearest)
@@ -98,9 +100,7 @@ class Survey:
     def _offers_of(self, group: PoolGroup) -> Offers:
         known = self._offers.get(id(group))
         if known is None:
-            known = self._offers[id(group)] = Offers(
-                self._faults, group, len(self._demand.workload.spec.variants)
-            )
+            known = self._offers[id(group)] = Offers(self._faults, group, self._sizings)
         return known
 
     def _nearest(self) -> Iterator[Verdict]:
@@ -117,33 +117,33 @@ class Survey:
 class Offers:
     """What can run on a group, measured: once for all runtimes that can use as many devices."""
 
-    def __init__(self, faults: Faults, group: PoolGroup, variants: int) -> None:
+    def __init__(self, faults: Faults, group: PoolGroup, sizings: list[Sizing]) -> None:
         self._group = group
-        self._aside: list[list[Candidate]] = []
+        self._aside: list[tuple[list[Candidate], Sizing]] = []
         self._refused: list[Entry] = []
         self.able: list[Entry] = []
         """What suits, too."""
-        for variant in range(variants):
+        for variant, sizing in enumerate(sizings):
             running = faults.running(group, variant)
             if running and failures(running[0], UNMEASURED):
-                self._aside.append(running)
-            else:
-                self._sort(running)
+                self._aside.append((running, sizing))
+            elif running:
+                self._sort(running, sizing)
 
-    def _sort(self, running: list[Candidate]) -> None:
+    def _sort(self, running: list[Candidate], sizing: Sizing) -> None:
         """Measures and puts among what suits or what doesn't, in which the runtime has no part."""
-        for alike in self._measured(running):
+        for alike in self._measured(running, sizing):
             for entries in zip(*(self._entries(one) for one in alike), strict=True):
                 refused = failures(entries[0].candidate, MEASURED)
                 (self._refused if refused else self.able).extend(entries)
 
-    def _measured(self, running: list[Candidate]) -> Iterable[list[Candidate]]:
+    def _measured(self, running: list[Candidate], sizing: Sizing) -> Iterable[list[Candidate]]:
         """The candidates of one variant, those whose runtimes can use as many devices together."""
         alike: dict[tuple[int, ...], list[Candidate]] = {}
         for plain in running:
             counts = tuple(plain.support.device_counts) if plain.support else ()
             same = alike.setdefault(counts, [])
-            same.append(by_runtime(same[0], plain) if same else measure(plain))
+            same.append(by_runtime(same[0], plain) if same else measure(plain, sizing=sizing))
         return alike.values()
 
     def _entries(self, measured: Candidate) -> list[Entry]:
@@ -157,8 +157,8 @@ class Offers:
     def refused(self) -> Iterator[Entry]:
         """What doesn't suit."""
         yield from self._refused
-        for running in self._aside:
-            for alike in self._measured(running):
+        for running, sizing in self._aside:
+            for alike in self._measured(running, sizing):
                 yield from (entry for one in alike for entry in self._entries(one))
 
 

@@ -57,11 +57,16 @@ class Candidate:
         return self.cost_of(self.replicas)
 
     def cost_of(self, replicas: int) -> Decimal | None:
-        """Cost of so many replicas per hour; None where no price is known. Divided last, so that a third
-        of a node three times is the node's price."""
-        if self.pool.cost_per_hour is None or self.pool.devices_per_node < 1:
-            return None
-        return self.pool.cost_per_hour * self.devices * replicas / self.pool.devices_per_node
+        """Cost of so many replicas per hour; see ``cost_of``."""
+        return cost_of(self.pool, self.devices, replicas)
+
+
+def cost_of(pool: Pool, devices: int, replicas: int) -> Decimal | None:
+    """Cost per hour of so many replicas of so many of the pool's devices; None where no price is known.
+    Divided last, so that a third of a node three times is the node's price."""
+    if pool.cost_per_hour is None or pool.devices_per_node < 1:
+        return None
+    return pool.cost_per_hour * devices * replicas / pool.devices_per_node
 
 
 def cost_per_million(candidate: Candidate) -> tuple[float | None, float | None]:

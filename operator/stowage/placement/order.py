@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from stowage.api.reasons import Code
-from stowage.placement.candidates import Candidate
+from stowage.placement.candidates import Candidate, cost_of
 from stowage.placement.capacity import Capacity, Room
 from stowage.placement.reasons import Reason
 from stowage.placement.roofline import peak_of
+from stowage.placement.snapshot import Pool
 
 Key = tuple[int, float]
 """Known before unknown, then smaller before larger."""
@@ -115,6 +117,29 @@ GOALS: dict[str, Goal] = {
     "MostCapable": Goal(_most_capable, _peak_text),
     "FirstAvailable": Goal(_first_available, lambda c: f"is pool {c.pool.name}"),
 }  # fmt: skip
+
+
+def _least_cost(c: Candidate, cheapest: Pool, devices: int) -> Key:
+    """With no replicas and devices more, and at a known rate."""
+    cost = cost_of(cheapest, devices, c.demand.workload.spec.replicas)
+    return (2, 0.0) if cost is None else (0, float(cost))
+
+
+def _least_memory(c: Candidate, cheapest: Pool, devices: int) -> Key:  # noqa: ARG001 - one shape for all goals
+    """With no devices more."""
+    return 0, float((cheapest.device_memory or 0) * devices)
+
+
+UNBOUNDED: Key = (0, -math.inf)
+"""Before any key."""
+HOPELESS: Key = (9, 0.0)
+"""After any key."""
+LEAST: dict[str, Callable[[Candidate, Pool, int], Key]] = {
+    "Cheapest": _least_cost,
+    "BestFit": _least_memory,
+}
+"""A bound of the goal before a candidate is measured, where there is one: with the cheapest of pools and the
+fewest devices that fit, none of the candidate on these pools has a smaller key."""
 
 
 Merit = tuple[Key, int, Decimal, int, Key]

@@ -7,53 +7,19 @@ checking happen once for a group, and a reason's text, which may name the pool, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from heapq import merge
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeVar
 
-from stowage.placement.candidates import Candidate, by_runtime, measure, on_pool, supports_for
-from stowage.placement.checks import MEASURED, RUNS, SUITS, UNMEASURED, failures
+from stowage.placement.candidates import Candidate, measure, supports_for
+from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decision import Verdict
 from stowage.placement.faults import Faults
-from stowage.placement.groups import PoolGroup, Run, first_tier
+from stowage.placement.groups import PoolGroup, first_tier
 from stowage.placement.lazy import Lazy
-from stowage.placement.order import Merit, merit
+from stowage.placement.offers import Ascending, Entry, Offers
 from stowage.placement.sizing import Sizing
-from stowage.placement.snapshot import Demand, Placement, Pool, Snapshot
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Entry:
-    """A candidate, on pools of a group."""
-
-    candidate: Candidate
-    """On one of them."""
-    runs: tuple[Run, ...]
-    """The pools by price, where it matters; the cheapest first."""
-
-    def on(self, pool: Pool) -> Candidate:
-        """The candidate on this pool."""
-        return self.candidate if pool is self.candidate.pool else on_pool(self.candidate, pool)
-
-    def ranked(self) -> Iterator[Ranked]:
-        """One candidate for each pool, the best first, room aside: pools of one price differ in name only."""
-        for run in self.runs:
-            first = self.on(run[0][1])
-            worth = merit(first)
-            for index, pool in run:
-                one = first if pool is first.pool else on_pool(first, pool)
-                yield worth, one.placement.id, index, one
-
-    def candidates(self) -> Iterator[Candidate]:
-        """One for each pool."""
-        return (self.on(pool) for run in self.runs for _, pool in run)
-
-
-Ranked = tuple[Merit, str, int, Candidate]
-"""A candidate with what orders it within its tier, room aside: merit, id, the pool's place."""
-_ORDER = itemgetter(0, 1, 2)
+from stowage.placement.snapshot import Demand, Placement, Snapshot
 
 
 class Survey:
@@ -94,8 +60,7 @@ class Survey:
             if group.tier is not None:
                 tiers.setdefault(group.tier, []).append(group)
         for tier in sorted(tiers):
-            entries = [e.ranked() for g in tiers[tier] for e in self._offers_of(g).able]
-            yield from (c for *_, c in merge(*entries, key=_ORDER))
+            yield from Ascending(o for g in tiers[tier] for o in self._offers_of(g).wanted)
 
     def _offers_of(self, group: PoolGroup) -> Offers:
         known = self._offers.get(id(group))
@@ -112,54 +77,6 @@ class Survey:
         yield from (Verdict(c, False, failures(c, SUITS)) for c in _expand(refused))
         failing = [(n, Entry(c, (g.every,))) for g in self._groups for n, c in self._faults.failing(g)]
         yield from (Verdict(c, False, failures(c, RUNS)) for c in _expand(failing))
-
-
-class Offers:
-    """What can run on a group, measured: once for all runtimes that can use as many devices."""
-
-    def __init__(self, faults: Faults, group: PoolGroup, sizings: list[Sizing]) -> None:
-        self._group = group
-        self._aside: list[tuple[list[Candidate], Sizing]] = []
-        self._refused: list[Entry] = []
-        self.able: list[Entry] = []
-        """What suits, too."""
-        for variant, sizing in enumerate(sizings):
-            running = faults.running(group, variant)
-            if running and failures(running[0], UNMEASURED):
-                self._aside.append((running, sizing))
-            elif running:
-                self._sort(running, sizing)
-
-    def _sort(self, running: list[Candidate], sizing: Sizing) -> None:
-        """Measures and puts among what suits or what doesn't, in which the runtime has no part."""
-        for alike in self._measured(running, sizing):
-            for entries in zip(*(self._entries(one) for one in alike), strict=True):
-                refused = failures(entries[0].candidate, MEASURED)
-                (self._refused if refused else self.able).extend(entries)
-
-    def _measured(self, running: list[Candidate], sizing: Sizing) -> Iterable[list[Candidate]]:
-        """The candidates of one variant, those whose runtimes can use as many devices together."""
-        alike: dict[tuple[int, ...], list[Candidate]] = {}
-        for plain in running:
-            counts = tuple(plain.support.device_counts) if plain.support else ()
-            same = alike.setdefault(counts, [])
-            same.append(by_runtime(same[0], plain) if same else measure(plain, sizing=sizing))
-        return alike.values()
-
-    def _entries(self, measured: Candidate) -> list[Entry]:
-        """The candidate on the pools for which checks and merit are the same, or differ by price only."""
-        group, spec = self._group, measured.demand.policy.spec
-        if measured.demand.workload.spec.requirements.max_cost_per_hour is not None:
-            return [Entry(on_pool(measured, run[0][1]), (run,)) for run in group.runs]
-        by_price = spec.goal == "Cheapest" and measured.replicas > 0
-        return [Entry(measured, group.runs if by_price else (group.every,))]
-
-    def refused(self) -> Iterator[Entry]:
-        """What doesn't suit."""
-        yield from self._refused
-        for running, sizing in self._aside:
-            for alike in self._measured(running, sizing):
-                yield from (entry for one in alike for entry in self._entries(one))
 
 
 def _shortage(candidate: Candidate) -> float:

@@ -16,7 +16,9 @@ from stowage.placement.candidates import Candidate, enumerate_candidates, measur
 from stowage.placement.capacity import Capacity
 from stowage.placement.checks import MEASURED, RUNS, SUITS, UNMEASURED, failures
 from stowage.placement.decision import Verdict
-from stowage.placement.order import rank
+from stowage.placement.offers import Offers
+from stowage.placement.order import HOPELESS, rank
+from stowage.placement.sizing import Sizing
 from stowage.placement.snapshot import Demand, Pool, Snapshot
 from stowage.placement.survey import Survey
 
@@ -129,6 +131,18 @@ def test_in_bulk_as_one_by_one(found: tuple[Pool, ...], demand: Demand) -> None:
     assert list(survey.rejected) == sorted(rejected, key=nearness)
     places = [c.placement for c in able]
     assert survey.at(places) == able
+
+
+@examples
+@given(pools(), scenes)
+def test_no_candidate_is_better_than_the_bound_of_its_offer(found: tuple[Pool, ...], demand: Demand) -> None:
+    seen = Snapshot(tuple(sorted(found, key=lambda p: p.key)), tuple(RUNTIMES), {})
+    groups = seen.grouping.groups(demand)
+    sizings = [Sizing(demand.workload, v) for v in demand.workload.spec.variants]
+    for group in groups:
+        for offer in Offers(faults.Faults(seen, demand, groups), group, sizings).wanted:
+            suiting = [worth[0] for entry in offer.entries[0] for worth, *_ in entry.ranked()]
+            assert offer.at_best() <= min(suiting, default=HOPELESS)
 
 
 @pytest.mark.parametrize("name", sorted(FIELDS))

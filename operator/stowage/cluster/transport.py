@@ -92,13 +92,18 @@ class Transport:
         self, request: Request, limits: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         answer = await self._start(request, limits)
-        # close() and not release(): what is left of an endless answer must not go back into the pool.
+        connection = answer.response.connection
+        transport = connection.transport if connection is not None else None
         try:
             if answer.status >= 300:
                 raise _refusal(answer, await answer.read(), request)
             yield answer.response
         finally:
+            # close() and not release(): what is left of an endless answer must not go back into the pool.
+            # TLS would take leave of the server first, which on a busy machine outlives the loop.
             answer.response.close()
+            if transport is not None:
+                transport.abort()
 
     async def _start(self, request: Request, limits: aiohttp.ClientTimeout) -> Any:
         """The library's RESTResponse, its body not read yet."""

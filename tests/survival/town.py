@@ -75,16 +75,19 @@ class Town:
     def edit(self, name: str = "") -> None:
         """Changes one of the busy ones as a user may: its replicas, its arguments, or its variant."""
         name = name or self.chance.choice(BUSY)
-        self.edits += 1
-        change: Object = self.chance.choice(
-            (
-                {"replicas": self.chance.randint(1, 3)},
-                {"template": {"annotations": {"example.com/edit": str(self.edits)}}},
-                {"variants": [self.chance.choice((FP8, BF16))]},
+        for number in range(10):  # until it is a change, and the API server took it
+            change: Object = self.chance.choice(
+                (
+                    {"replicas": self.chance.randint(1, 3)},
+                    {"template": {"annotations": {"example.com/edit": f"{self.edits}-{number}"}}},
+                    {"variants": [self.chance.choice((FP8, BF16))]},
+                )
             )
-        )
-        patch = json.dumps({"spec": change})
-        self.stage.kubectl("patch", "infd", name, "--type=merge", "-p", patch, check=False)
+            patch = json.dumps({"spec": change})
+            said = self.stage.kubectl("patch", "infd", name, "--type=merge", "-p", patch, check=False)
+            if said.rstrip().endswith("patched"):
+                self.edits += 1
+                return
 
     def keep_editing(self, seconds: float) -> None:
         """Edits about three times a second."""

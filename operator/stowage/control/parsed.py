@@ -36,7 +36,7 @@ class Parser(Generic[R]):
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._last: dict[Key, R] = {}
-        self._told: dict[Key, str] = {}
+        self._told: dict[Key, tuple[str, str]] = {}
 
     def __call__(self, body: Body) -> Parsed[R]:
         key, metadata = object_key(body), body["metadata"]
@@ -51,7 +51,7 @@ class Parser(Generic[R]):
             value = self._parse_readable(whole)
         except InvalidObject as error:
             last = self._with_last_spec(key, whole)
-            self._tell(key, str(error))
+            self._tell(key, (common["uid"], str(error)))
             status = body.get("status") or {}
             return Parsed(last, str(error), **common, status=status if last is None else {})
         self._last[key] = value
@@ -63,11 +63,11 @@ class Parser(Generic[R]):
         self._last.pop(key, None)
         self._told.pop(key, None)
 
-    def _tell(self, key: Key, error: str) -> None:
-        """Once: the object is read again and again."""
-        if self._told.get(key) != error:
-            self._told[key] = error
-            _log.warning("%s; what it said before stays in force", error)
+    def _tell(self, key: Key, found: tuple[str, str]) -> None:
+        """Once for an object and what is wrong with it: it is read again and again."""
+        if self._told.get(key) != found:
+            self._told[key] = found
+            _log.warning("%s; what it said before stays in force", found[1])
 
     def _with_last_spec(self, key: Key, body: Body) -> R | None:
         """The object as it is, its status and version above all, but for its spec."""

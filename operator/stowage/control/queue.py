@@ -28,8 +28,12 @@ BASE_SECONDS = 0.2
 CAP_SECONDS = 60.0
 """The longest wait after any failure."""
 
+TERMINAL_FIRST_SECONDS = 5.0
+"""After how long a terminal error is first tried again; then three times as long, and so on. An API server
+that has just started answers 403 until it knows its roles: that mustn't hold up an object for minutes."""
+
 TERMINAL_SECONDS = 300.0
-"""After how long a terminal error is tried again: its cause (RBAC, a webhook) may have been mended unseen."""
+"""The longest of these waits: the cause (RBAC, a webhook) may have been mended unseen."""
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +118,13 @@ class WorkQueue(Generic[K]):
         self._failures[key] = self._failures.get(key, 0) + 1
         wait = full_jitter(self._failures[key], base=BASE_SECONDS, cap=CAP_SECONDS, random=self._random)
         wait = max(wait, at_least)
+        self.add_after(key, wait)
+        return wait
+
+    def retry_terminal(self, key: K) -> float:
+        """Run the key again although the error was terminal, ever later; returns the wait."""
+        self._failures[key] = failures = self._failures.get(key, 0) + 1
+        wait = min(TERMINAL_SECONDS, TERMINAL_FIRST_SECONDS * 3.0 ** min(failures - 1, 10))
         self.add_after(key, wait)
         return wait
 
@@ -212,8 +223,9 @@ async def run_workers(
     """Run ``count`` workers until the queue is shut down or this is cancelled; each awaits ``after`` first.
 
     What the handler raises decides what happens to the key, and never ends a worker: Retry runs it again
-    after its backoff, Terminal after five minutes, Gone not at all, and anything else is our bug: logged
-    with its traceback, and run again after the backoff. A run without an error clears the backoff.
+    after its backoff, Terminal ever later up to five minutes, Gone not at all, and anything else is our
+    bug: logged with its traceback, and run again after the backoff. A run without an error clears the
+    backoff.
     """
     async with asyncio.TaskGroup() as group:
         for number in range(count):
@@ -251,8 +263,8 @@ async def run_one(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None]], 
         _log.log(level, "%s: %s; again in %.1f s", name, error, wait)
         return
     except Terminal as error:
-        queue.add_after(key, TERMINAL_SECONDS)
-        _log.error("%s: %s; again in %.0f s, or when it changes", name, error, TERMINAL_SECONDS)
+        wait = queue.retry_terminal(key)
+        _log.error("%s: %s; again in %.0f s, or when it changes", name, error, wait)
         return
     except asyncio.CancelledError:
         if _being_cancelled():

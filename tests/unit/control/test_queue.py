@@ -9,7 +9,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from stowage.cluster.errors import ClusterError, Conflict, Forbidden, Gone, NotConfigured, Retry, Terminal
-from stowage.control.queue import TERMINAL_SECONDS, QueueClosed, WorkQueue, run_workers
+from stowage.control.queue import (
+    TERMINAL_FIRST_SECONDS,
+    TERMINAL_SECONDS,
+    QueueClosed,
+    WorkQueue,
+    run_workers,
+)
 
 
 class Clock:
@@ -207,8 +213,8 @@ CONTRACT: list[tuple[BaseException, float | None]] = [
     (Retry("busy"), 0.2),
     (Retry("busy", retry_after=17), 17),
     (Conflict("changed"), 0.2),
-    (Terminal("wrong"), TERMINAL_SECONDS),
-    (Forbidden("no"), TERMINAL_SECONDS),
+    (Terminal("wrong"), TERMINAL_FIRST_SECONDS),
+    (Forbidden("no"), TERMINAL_FIRST_SECONDS),
     (Gone("gone"), None),
     (ClusterError("odd"), 0.2),
     (NotConfigured("nothing"), 0.2),
@@ -240,6 +246,13 @@ def test_what_the_handler_raises_says_when_the_key_runs_again(
 
     ran: list[str] = []
     asyncio.run(scenario())
+
+
+def test_a_terminal_error_is_tried_ever_later(bench: Bench) -> None:
+    waits = [bench.queue.retry_terminal("key") for _ in range(6)]
+    assert waits == [5, 15, 45, 135, TERMINAL_SECONDS, TERMINAL_SECONDS]
+    bench.queue.forget("key")
+    assert bench.queue.retry_terminal("key") == 5
 
 
 def test_success_and_gone_reset_the_backoff(bench: Bench) -> None:

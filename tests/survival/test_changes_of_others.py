@@ -85,10 +85,10 @@ def test_malformed_objects_are_written_past_validation(town: Town) -> None:
         }
         for kind, spec in MALFORMED.items()
     ]
-    start = stage.operator.size()
 
     def log() -> str:
-        return stage.operator.text(start)
+        """From the beginning: repeated within a minute, lines like those before are left out."""
+        return stage.operator.text()
 
     with town.survives("malformed objects of all five kinds"):
         write_crds(stage, relax)

@@ -44,6 +44,37 @@ def test_pins_are_read_from_the_module(module: Path) -> None:
     assert Pins.read(module) == Pins({"kubectl": "k8s.io/kubernetes/cmd/kubectl"}, "v1.2.3", (1, 26))
 
 
+def test_a_tool_without_kubernetes_has_no_version_to_link_in(module: Path) -> None:
+    content = GO_MOD.replace("\tk8s.io/kubernetes v1.2.3 // indirect\n", "").replace(
+        "kubernetes/cmd/kubectl", "x"
+    )
+    (module / "go.mod").write_text(f"// stowage:tags no_zfs,no_btrfs\n{content}")
+    pins = Pins.read(module)
+    assert pins == Pins({"x": "k8s.io/x"}, None, (1, 26), "no_zfs,no_btrfs")
+    assert pins.link_flags() == "-s -w"
+    assert pins.build_flags()[-2:] == ("-tags", "no_zfs,no_btrfs")
+
+
+def test_an_unknown_tool_is_named() -> None:
+    with pytest.raises(ToolError, match=r"no tool 'abacus': .*tools/go/abacus/go.mod does not exist"):
+        ensure_binaries("abacus")
+
+
+def test_a_tool_is_built_from_its_own_module(
+    builder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "go-tools" / "abacus"
+    module.mkdir(parents=True)
+    (module / "go.mod").write_text(GO_MOD)
+    (module / "go.sum").write_text("")
+    monkeypatch.setattr(binaries, "TOOLS", module.parent)
+    folder = ensure_binaries.__wrapped__("abacus")
+    assert folder.name.startswith("abacus-")
+    assert [each.name for each in folder.iterdir()] == ["kubectl"]
+    (module / "main.go").write_text("package main\n")
+    assert ensure_binaries.__wrapped__("abacus") != folder
+
+
 def test_the_real_module_pins_every_component() -> None:
     assert set(Pins.read(MODULE).packages) == {*BOOT_ORDER, "kubectl"}
 

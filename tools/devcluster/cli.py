@@ -91,6 +91,13 @@ def fleet() -> None:
 
 
 @app.command()
-def binaries() -> None:
-    """Build the pinned programs where needed, and print the folder that they are in."""
-    print(ensure_binaries())
+def binaries(
+    tools: Annotated[list[str] | None, typer.Argument(help="Folders of tools/go/.", metavar="TOOL")] = None,
+) -> None:
+    """Build pinned programs where needed, and print the folder that they are in.
+
+    Without a TOOL it is the control plane.
+    """
+    chosen: list[str | None] = [*tools] if tools else [None]
+    for tool in chosen:
+        print(ensure_binaries(tool))

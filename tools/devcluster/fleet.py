@@ -186,7 +186,7 @@ def _node_info() -> dict[str, str]:
         "osImage": "simulated",
         "kernelVersion": "simulated",
         "containerRuntimeVersion": "simulated://1.0",
-        "kubeletVersion": kubernetes,
+        "kubeletVersion": kubernetes or "unknown",
         "kubeProxyVersion": "",
         "machineID": "",
         "systemUUID": "",

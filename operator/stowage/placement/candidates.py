@@ -125,6 +125,12 @@ def usable_fits(candidate: Candidate, sizing: Sizing) -> Iterator[Fit]:
         yield found
 
 
+def most_devices(candidate: Candidate) -> int:
+    """The most devices of a node that a replica can use; 0 where it can use none."""
+    most = candidate.pool.devices_per_node
+    return max((c for c in device_counts(candidate) if c <= most), default=0)
+
+
 def quickest_enough(pool: Pool, sizing: Sizing, fits: Iterable[Fit]) -> tuple[Fit, Estimate] | None:
     """The fewest devices that meet the latency asked for; where none do, those that come nearest to it."""
     nearest: tuple[float, Fit, Estimate] | None = None

@@ -54,6 +54,12 @@ class Estimator:
                 return _with_profile(calculated, profile, self._workload, accelerator)
         return calculated
 
+    def ceiling(self, accelerator: AcceleratorClass, devices: int) -> Estimate | None:
+        """See ``Roofline.ceiling``; None where a profile of the class may surpass any calculation."""
+        if any(p.accelerator_class == accelerator.name for p in self._profiles):
+            return None
+        return self._roofline.ceiling(accelerator, devices)
+
     def excess(self, one: Estimate) -> float:
         """How many times over its bound the worst latency is: 1 where all bounds are met, infinite where a
         figure that is bounded isn't known."""

@@ -9,11 +9,11 @@ from heapq import heappop, heappush
 from itertools import count
 from operator import itemgetter
 
-from stowage.placement.candidates import Candidate, by_runtime, measure, on_pool, usable_fits
+from stowage.placement.candidates import Candidate, by_runtime, measure, most_devices, on_pool, usable_fits
 from stowage.placement.checks import MEASURED, UNMEASURED, failures
 from stowage.placement.faults import Faults
 from stowage.placement.groups import PoolGroup, Run
-from stowage.placement.order import HOPELESS, LEAST, UNBOUNDED, Key, Merit, merit
+from stowage.placement.order import HOPELESS, LEAST, UNBOUNDED, Key, Merit, Reach, merit
 from stowage.placement.sizing import Sizing
 from stowage.placement.snapshot import Pool
 
@@ -105,14 +105,15 @@ class Offer:
     def at_best(self) -> Key:
         """No candidate of the offer reaches the goal better, so that it need not be measured before others
         have come to this. What doesn't fit comes last, since no check will let it pass."""
-        plain = self.plain[0]
+        plain, pool = self.plain[0], self.group.runs[0][0][1]
         least = LEAST.get(plain.demand.policy.spec.goal)
         if least is None:
             return UNBOUNDED
         fewest = next(usable_fits(plain, self.sizing), None)
         if fewest is None or not fewest.fits:
             return HOPELESS
-        return least(plain, self.group.runs[0][0][1], fewest.devices)
+        most = most_devices(plain) if plain.demand.workload.spec.requirements.latency else fewest.devices
+        return least(plain, Reach(pool, fewest.devices, most, lambda: self.sizing.ceiling(pool, most)))
 
     def _entries(self, measured: Candidate) -> list[Entry]:
         """The candidate on the pools for which checks and merit are the same, or differ by price only."""

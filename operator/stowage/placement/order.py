@@ -11,6 +11,7 @@ from typing import NamedTuple
 from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate, cost_of
 from stowage.placement.capacity import Capacity, Room
+from stowage.placement.estimate import Estimate
 from stowage.placement.reasons import Reason
 from stowage.placement.roofline import peak_of
 from stowage.placement.snapshot import Pool
@@ -25,6 +26,11 @@ def _known(value: float | None) -> Key:
     return UNKNOWN if value is None else (0, value)
 
 
+def _negative(value: float | None) -> Key:
+    """For what is better the more there is of it."""
+    return _known(None if value is None else -value)
+
+
 def _cheapest(c: Candidate) -> Key:
     """Cost, where price and rate are known; then those whose rate nobody knows, so that nobody can tell
     what their work costs; without a price the smallest device comes first."""
@@ -37,8 +43,7 @@ def _lowest_latency(c: Candidate) -> Key:
 
 
 def _highest_throughput(c: Candidate) -> Key:
-    rate = c.estimate.requests_per_second
-    return _known(None if rate is None else -rate)
+    return _negative(c.estimate.requests_per_second)
 
 
 def _lowest_energy(c: Candidate) -> Key:
@@ -58,7 +63,7 @@ def _memory_taken(c: Candidate) -> float:
 def _most_capable(c: Candidate) -> Key:
     """The peak at the variant's own arithmetic, of all devices together."""
     peak = peak_of(c.pool.accelerator_class, c.variant)
-    return _known(None if peak is None else -peak * c.devices)
+    return _negative(None if peak is None else peak * c.devices)
 
 
 def _first_available(c: Candidate) -> Key:  # noqa: ARG001 - one shape for all goals
@@ -119,27 +124,58 @@ GOALS: dict[str, Goal] = {
 }  # fmt: skip
 
 
-def _least_cost(c: Candidate, cheapest: Pool, devices: int) -> Key:
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is known of a variant on alike pools before it is measured there."""
+
+    cheapest: Pool
+    fewest: int
+    """Devices that fit."""
+    most: int
+    """Devices that a replica may come to have: more than the fewest only for the sake of a latency."""
+    ceiling: Callable[[], Estimate | None]
+    """What no number of devices that is allowed surpasses; None where only measuring tells."""
+
+
+def _least_cost(c: Candidate, reach: Reach) -> Key:
     """With no replicas and devices more, and at a known rate."""
-    cost = cost_of(cheapest, devices, c.demand.workload.spec.replicas)
+    cost = cost_of(reach.cheapest, reach.fewest, c.demand.workload.spec.replicas)
     return (2, 0.0) if cost is None else (0, float(cost))
 
 
-def _least_memory(c: Candidate, cheapest: Pool, devices: int) -> Key:  # noqa: ARG001 - one shape for all goals
+def _least_memory(c: Candidate, reach: Reach) -> Key:  # noqa: ARG001 - one shape for all goals
     """With no devices more."""
-    return 0, float((cheapest.device_memory or 0) * devices)
+    return 0, float((reach.cheapest.device_memory or 0) * reach.fewest)
+
+
+def _highest_peak(c: Candidate, reach: Reach) -> Key:
+    peak = peak_of(reach.cheapest.accelerator_class, c.variant)
+    return _negative(None if peak is None else peak * reach.most)
+
+
+def _at_ceiling(key: Callable[[Estimate], Key]) -> Callable[[Candidate, Reach], Key]:
+    """The key of what can't be surpassed."""
+
+    def least(c: Candidate, reach: Reach) -> Key:  # noqa: ARG001 - one shape for all goals
+        ceiling = reach.ceiling()
+        return UNBOUNDED if ceiling is None else key(ceiling)
+
+    return least
 
 
 UNBOUNDED: Key = (0, -math.inf)
 """Before any key."""
 HOPELESS: Key = (9, 0.0)
 """After any key."""
-LEAST: dict[str, Callable[[Candidate, Pool, int], Key]] = {
+LEAST: dict[str, Callable[[Candidate, Reach], Key]] = {
     "Cheapest": _least_cost,
+    "LowestLatency": _at_ceiling(lambda e: _known(e.latency_alone)),
+    "HighestThroughput": _at_ceiling(lambda e: _negative(e.requests_per_second)),
+    "LowestEnergy": _at_ceiling(lambda e: _known(e.joules_per_request)),
     "BestFit": _least_memory,
+    "MostCapable": _highest_peak,
 }
-"""A bound of the goal before a candidate is measured, where there is one: with the cheapest of pools and the
-fewest devices that fit, none of the candidate on these pools has a smaller key."""
+"""A bound of the goal before a candidate is measured: nothing within its reach has a smaller key."""
 
 
 Merit = tuple[Key, int, Decimal, int, Key]

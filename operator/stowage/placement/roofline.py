@@ -25,6 +25,8 @@ MAX_BATCH = 256
 BATCHES = tuple(2**n for n in range(MAX_BATCH.bit_length()))
 LEAST_GAIN = 1.001
 """A larger batch is slower for each request; it is taken only for a gain that is more than rounding."""
+ROUNDING = 1 + 1e-9
+"""Keeps a bound above what other steps of arithmetic make of the same."""
 DEFAULT_INPUT_TOKENS = 512
 DEFAULT_OUTPUT_TOKENS = 128
 
@@ -99,6 +101,29 @@ class Roofline:
         if machine is None:
             return UNKNOWN
         return self._generating(machine, devices, device_memory) if self._language else self._classic(machine)
+
+    def ceiling(self, accelerator: AcceleratorClass, devices: int) -> Estimate:
+        """An estimate that none of so many devices or fewer surpasses, in latency alone, rate or energy; at a
+        fraction of the cost, since no batch is tried.
+
+        A rate is at most that at which the arithmetic alone would go on: operations / (2 P (I + O)) or
+        operations / F.
+        """
+        machine = _machine(accelerator, self._variant, devices) if self._steps else None
+        if machine is None:
+            return UNKNOWN
+        _, traffic, work = self._steps[0]
+        step = max(traffic / machine.bandwidth, work / machine.operations)
+        prefill, steps = (
+            (2 * self._parameters * self._tokens[0], self._tokens[1]) if self._language else (0, 1)
+        )
+        rate = machine.operations / (prefill + steps * work)
+        return Estimate(
+            basis="estimated",
+            requests_per_second=rate,
+            joules_per_request=machine.watts / rate if machine.watts is not None else None,
+            latency_alone=prefill / machine.operations + steps * step,
+        )
 
     def _decoding(self) -> list[tuple[int, float, int]]:
         inputs, outputs = self._tokens

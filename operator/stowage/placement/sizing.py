@@ -28,6 +28,10 @@ class Sizing:
         """What a replica of so many of the pool's devices does."""
         return self._estimator.on(pool.accelerator_class, devices, pool.device_memory)
 
+    def ceiling(self, pool: Pool, devices: int) -> Estimate | None:
+        """What no replica of so many of the pool's devices or fewer surpasses, where that is known."""
+        return self._estimator.ceiling(pool.accelerator_class, devices)
+
     def excess(self, one: Estimate) -> float:
         """How many times over its bound the worst latency is; see ``Estimator``."""
         return self._estimator.excess(one)

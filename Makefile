@@ -48,9 +48,10 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff format operator tools bench tests
 	$(BIN)/ruff check --fix operator tools bench tests
 
-generate: $(STAMP) ## Write crds/, docs/reference/, docs/examples/ and the output shown in docs/
+generate: $(STAMP) ## Write crds/, roles, docs/reference/, docs/examples/ and the output shown in docs/
 	$(BIN)/stowage crds generate crds
 	$(BIN)/stowage reference generate docs/reference
+	$(BIN)/stowage permissions > tests/cluster/rbac.yaml
 	@mkdir -p docs/examples
 	$(DEVCLUSTER) fleet > docs/examples/fleet.yaml
 	$(BIN)/python tests/docs/console.py docs/deciding.md docs/plan.md

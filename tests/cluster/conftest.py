@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.harness import OperatorProcess, Stage, kubeconfig_of
+from tests.cluster.harness import OperatorProcess, Stage, give_rights, kubeconfig_of
 
 from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
 
-RBAC = Path(__file__).with_name("rbac.yaml")
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def operator_kubeconfig(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A kubeconfig with a token of the operator's ServiceAccount, which has the rights of rbac.yaml."""
-    cluster.kubectl("apply", "-f", str(RBAC))
+    """A kubeconfig with a token of the operator's ServiceAccount, which has the rights of ``stowage permissions``."""
+    give_rights(cluster)
     token = cluster.kubectl("-n", "stowage-system", "create", "token", "stowage-operator").stdout.strip()
     return kubeconfig_of(cluster, tmp_path_factory.mktemp("operator") / "kubeconfig", {"token": token})
 

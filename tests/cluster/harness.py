@@ -23,6 +23,8 @@ from devcluster.ports import LOOPBACK, free_ports
 ROOT = Path(__file__).parents[2]
 USER = "system:serviceaccount:stowage-system:stowage-operator"
 """The operator's own identity, as the audit log has it."""
+RBAC = Path(__file__).with_name("rbac.yaml")
+"""What ``stowage permissions`` prints."""
 TEST_LABEL = "tests.stowage.dev/namespace"
 """On nodes: the test that they belong to."""
 WAIT_SECONDS = 60.0
@@ -52,6 +54,12 @@ def kubeconfig_of(cluster: LocalCluster, path: Path, user: Mapping[str, Any]) ->
     content["users"][0]["user"] = dict(user)
     path.write_text(yaml.safe_dump(content))
     return path
+
+
+def give_rights(cluster: LocalCluster) -> None:
+    """Creates the operator's ServiceAccount with what the product's table lets it do, and nothing else."""
+    cluster.kubectl("create", "namespace", USER.split(":")[2], check=False)
+    cluster.kubectl("apply", "-f", str(RBAC))
 
 
 class OperatorProcess:

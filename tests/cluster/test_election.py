@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.conftest import RBAC
-from tests.cluster.harness import OperatorProcess, Stage, eventually, kubeconfig_of
+from tests.cluster.harness import OperatorProcess, Stage, eventually, give_rights, kubeconfig_of
 from tests.cluster.test_metrics import scrape, value
 from tests.conftest import create_kinds
 
@@ -101,7 +100,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("election")
     with ephemeral_cluster(folder / "cluster") as cluster:
         create_kinds(cluster)
-        cluster.kubectl("apply", "-f", str(RBAC))
+        give_rights(cluster)
         made = Pair(cluster, folder)
         yield made
         for each in made.replicas.values():

@@ -94,7 +94,7 @@ def test_every_reason_says_what_it_means_and_what_to_do(code: Code) -> None:
 
 def test_every_command_has_an_example_and_says_how_it_ends() -> None:
     sections = pages()["cli.md"].split("\n## ")[2:]
-    assert len(sections) == 8
+    assert len(sections) == 9
     for section in sections:
         name = section.splitlines()[0]
         examples = re.findall(r"\*\*Examples\*\*\n\n```sh\n(.*?)```", section, re.S)

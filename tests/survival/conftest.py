@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.conftest import RBAC
-from tests.cluster.harness import OperatorProcess, Stage, kubeconfig_of
+from tests.cluster.harness import OperatorProcess, Stage, give_rights, kubeconfig_of
 from tests.conftest import create_kinds
 from tests.survival.town import RESULTS, SEED, Town, number_of
 
@@ -26,7 +25,7 @@ NAMESPACE = "town"
 def frail_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     with ephemeral_cluster(tmp_path_factory.mktemp("frail") / "cluster") as local:
         create_kinds(local)
-        local.kubectl("apply", "-f", str(RBAC))
+        give_rights(local)
         yield local
 
 

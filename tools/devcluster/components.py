@@ -116,6 +116,8 @@ def _api_server(state: Path, port: int, credentials: Credentials) -> list[str]:
         f"--tls-cert-file={credentials.serving.certificate}",
         f"--tls-private-key-file={credentials.serving.key}",
         "--authorization-mode=Node,RBAC",
+        # As OpenShift: children may block the deletion of an owner only by right.
+        "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
         "--allow-privileged=true",
         f"--service-cluster-ip-range={SERVICE_RANGE}",
         f"--service-account-issuer={issuer}",

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from stowage import __version__
-from stowage.cli import advise, catalog, crds, explain, operator, plan, pools, reference
+from stowage.cli import advise, catalog, crds, explain, operator, permissions, plan, pools, reference
 
 
 class Group(TyperGroup):
@@ -51,6 +51,7 @@ app.command("advise")(advise.advise)
 app.command("explain")(explain.explain)
 app.command("pools")(pools.pools)
 app.command("catalog")(catalog.catalog)
+app.command("permissions")(permissions.permissions)
 
 
 def _version(wanted: bool) -> None:

@@ -14,7 +14,7 @@ app = typer.Typer(help="Write the reference of the API and of the commands.", no
 def generate(
     directory: Annotated[Path, typer.Argument(help="Folder to write to.", metavar="DIRECTORY")],
 ) -> None:
-    """Write one page for each kind, one for the reasons, one for the commands.
+    """Write one page for each kind, one for the reasons, one for the permissions, one for the commands.
 
     Exits with 0, or 1 where the folder can't be written.
 
@@ -37,10 +37,17 @@ def pages() -> dict[str, str]:
     from stowage.cli.main import app as program
     from stowage.cli.pages.commands import commands_page
     from stowage.cli.pages.kinds import kind_page
+    from stowage.cli.pages.permissions import permissions_page
     from stowage.cli.pages.reasons import reasons_page
 
     found = {f"{kind.name.lower()}.md": kind_page(kind) for kind in INVENTORY}
-    return {**found, "reasons.md": reasons_page(), "cli.md": commands_page(get_command(program))}
+    commands = commands_page(get_command(program))
+    return {
+        **found,
+        "reasons.md": reasons_page(),
+        "permissions.md": permissions_page(),
+        "cli.md": commands,
+    }
 
 
 def write(directory: Path) -> None:

@@ -17,7 +17,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def operator_kubeconfig(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A kubeconfig with a token of the operator's ServiceAccount, which has the rights of ``stowage permissions``."""
+    """A kubeconfig with a token of the operator's ServiceAccount, which has the least rights."""
     give_rights(cluster)
     token = cluster.kubectl("-n", "stowage-system", "create", "token", "stowage-operator").stdout.strip()
     return kubeconfig_of(cluster, tmp_path_factory.mktemp("operator") / "kubeconfig", {"token": token})

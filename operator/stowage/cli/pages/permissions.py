@@ -6,9 +6,9 @@ from stowage.cli.pages.markdown import code, escape, page, table
 from stowage.cluster.permissions import PERMISSIONS, Permission, Scope, grants
 
 ABOUT = """\
-The least that the operator's ServiceAccount must be allowed. The roles of the chart and of `manifests/` are made
-of the same table, and so is what `stowage permissions` prints. Tests compare it with the API server's audit
-log: nothing that the operator asks for is refused, and nothing is granted that it never asks for.
+The least that the operator's ServiceAccount must be allowed. The roles of the chart and of `manifests/` are
+made of the same table, and so is what `stowage permissions` prints. Tests compare it with the API server's
+audit log: nothing that the operator asks for is refused, and nothing is granted that it never asks for.
 
 It never reads a Secret or a ConfigMap, never creates a pod itself, and grants no right to anybody.
 """

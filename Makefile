@@ -30,8 +30,8 @@ down: $(STAMP) ## Stop the demo cluster and remove its state
 	@$(DEVCLUSTER) down
 
 check: $(STAMP) ## Lint, types, layers
-	$(BIN)/ruff format --check operator tools bench tests
-	$(BIN)/ruff check operator tools bench tests
+	$(BIN)/ruff format --check operator tools bench images tests
+	$(BIN)/ruff check operator tools bench images tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -45,8 +45,8 @@ soak: $(STAMP) ## The long survival tests (REPEAT=10, QUIET_SECONDS=600, QUIET_M
 	    STOWAGE_QUIET_MODELS=$(QUIET_MODELS) $(BIN)/python -m pytest tests/survival -v -s $(ARGS)
 
 format: $(STAMP) ## Format the code
-	$(BIN)/ruff format operator tools bench tests
-	$(BIN)/ruff check --fix operator tools bench tests
+	$(BIN)/ruff format operator tools bench images tests
+	$(BIN)/ruff check --fix operator tools bench images tests
 
 generate: $(STAMP) ## Write crds/, roles, docs/reference/, docs/examples/ and the output shown in docs/
 	$(BIN)/stowage crds generate crds
@@ -59,6 +59,8 @@ generate: $(STAMP) ## Write crds/, roles, docs/reference/, docs/examples/ and th
 lock: $(STAMP) ## Pin all dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \
 	    --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes images/builder/pyproject.toml \
+	    --no-emit-index-url --no-emit-find-links --no-header -o images/builder/requirements.lock
 
 bench: $(STAMP) ## Measure decisions, and compare with the last time (ARGS="decide fleet discover status")
 	@PYTHONPATH=. $(BIN)/python -m bench $(ARGS)

@@ -30,7 +30,7 @@ def bookmark(version: int) -> WatchEvent:
 class Script:
     """A cluster that answers from a script, one list and one stream after the other, then is silent.
 
-    A stream is events, and maybe an error at its end; one without an error ends in good order.
+    A stream is events, seconds of silence, and maybe an error at its end; one without ends in good order.
     """
 
     def __init__(self, lists: list[Any], streams: list[Any]) -> None:
@@ -57,6 +57,8 @@ class Script:
                 await asyncio.sleep(60)
             elif isinstance(each, Exception):
                 raise each
+            elif isinstance(each, float):
+                await asyncio.sleep(each)
             else:
                 yield each
 
@@ -214,31 +216,48 @@ def test_callbacks_that_fail_do_not_end_it() -> None:
     assert asyncio.run(scenario()) == ["a", "b"]
 
 
-def test_failures_in_a_row_wait_longer_even_when_lists_succeed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A watch that is forbidden must not list 100,000 pods once a second for ever."""
-    waits: list[float] = []
-    monkeypatch.setattr("stowage.cluster.reflector.random", lambda: 1.0)
-    real = asyncio.sleep
+class Waits:
+    """Instead of waits: how long each would have been."""
 
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        await real(0)
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def pause(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        await asyncio.sleep(0)
+
+
+def waits_of(lists: list[Any], streams: list[Any], monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long a reflector waits after the errors of a script, always the longest that it may."""
+    monkeypatch.setattr("stowage.cluster.reflector.random", lambda: 1.0)
+    waits = Waits()
 
     async def scenario() -> None:
-        script, recorder = (
-            Script([[]] * 6, [[Forbidden("no")]] * 4 + [[bookmark(101), Retry("cut")], [None]]),
-            Recorder(),
-        )
+        script, recorder = Script(lists, streams), Recorder()
         reflector: Reflector[str] = Reflector(
             script,  # type: ignore[arg-type]
             PODS,
             project=recorder.project,
             on_change=recorder.changed,
             on_error=recorder.failed,
+            pause=waits.pause,
         )
-        monkeypatch.setattr("stowage.cluster.reflector.asyncio.sleep", sleep)
         async with running(reflector):
             await asyncio.wait_for(script.finished.wait(), 30)
 
     asyncio.run(scenario())
-    assert waits[:5] == [0.8, 1.6, 3.2, 6.4, 0.8]
+    return waits.seconds
+
+
+def test_failures_in_a_row_wait_longer_even_when_lists_succeed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch that is forbidden must not list 100,000 pods once a second for ever."""
+    streams = [[Forbidden("no")]] * 4 + [[bookmark(101), Retry("cut")], [None]]
+    assert waits_of([[]] * 6, streams, monkeypatch) == [0.8, 1.6, 3.2, 6.4, 0.8]
+
+
+def test_a_watch_that_lasted_had_begun_well_even_without_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Namespaces hardly ever change: each outage must not make the wait after the next one longer."""
+    monkeypatch.setattr("stowage.cluster.reflector._LASTED", 0.05)
+    lists = [[], Retry("away"), Retry("away"), [], [], []]
+    streams = [[Retry("cut")], [0.1, Retry("cut")], [0.1, Retry("cut")], [None]]
+    assert waits_of(lists, streams, monkeypatch) == [0.8, 1.6, 3.2, 0.8, 0.8]

@@ -95,11 +95,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for each in RESULTS:
         tries[each.fault].append(each)
     terminalreporter.section(f"survival, seed {SEED}")
-    heading = ("fault", "tries", "median s", "max s", "writes", "requests", "edits", "lost")
-    form = "{:<46} {:>5} {:>8} {:>7} {:>7} {:>8} {:>6} {:>5}"
+    heading = ("fault", "tries", "own s", "max", "all s", "max", "writes", "requests", "edits", "lost")
+    form = "{:<46} {:>5} {:>6} {:>6} {:>6} {:>6} {:>7} {:>8} {:>6} {:>5}"
     terminalreporter.write_line(form.format(*heading))
     for fault, found in tries.items():
-        seconds = [each.seconds for each in found]
-        numbers = (f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}")
+        numbers: list[str] = []
+        for seconds in ([each.own for each in found], [each.seconds for each in found]):
+            numbers += (f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}")
         most = [max(getattr(each, name) for each in found) for name in ("writes", "requests", "edits")]
         terminalreporter.write_line(form.format(fault, len(found), *numbers, *most, 0))

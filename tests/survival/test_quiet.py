@@ -55,7 +55,7 @@ def test_nothing_is_written(town: Town, crowd: Stage) -> None:
             print(f"{past:.0f} of {SECONDS} s, {foreign * FOREIGN} pods of others", flush=True)
     writes = [str(each) for each in town.audit.writes(user=USER) if each.resource != "leases"]
     fault = f"{MODELS} models quiet for {SECONDS} s, {foreign * FOREIGN} pods"
-    RESULTS.append(Measure(fault, 0.0, len(writes), town.proxy.requests, 0))
+    RESULTS.append(Measure(fault, 0.0, 0.0, len(writes), town.proxy.requests, 0))
     assert writes == []
     assert sorted(pod["metadata"]["uid"] for pod in crowd.items("pods")) == before
     assert {

@@ -41,8 +41,10 @@ class Measure:
     """What one try of one fault showed."""
 
     fault: str
+    own: float
+    """Seconds from the end of the fault until the operator had carried out what was edited meanwhile."""
     seconds: float
-    """From the end of the fault until everything was as it should be."""
+    """From the end of the fault until everything was as it should be: all pods run and serve, too."""
     writes: int
     requests: int
     edits: int
@@ -112,6 +114,15 @@ class Town:
             kinds[item["kind"]].append(item)
         return list(_unsettled(**{kind.lower() + "s": found for kind, found in kinds.items()}))
 
+    def behind(self) -> list[str]:
+        """Models of which the operator hasn't carried out the present generation."""
+        text = self.stage.kubectl("get", "infd", "-o", "json", check=False)
+        try:
+            items: list[Object] = json.loads(text)["items"]
+        except ValueError:
+            return [text.strip()]
+        return [each["metadata"]["name"] for each in items if not condition(each, "Ready")]
+
     def steady_pods(self) -> dict[str, str]:
         """Names and uids of the pods of those that nobody edits."""
         return {
@@ -130,10 +141,12 @@ class Town:
         yield
         self.proxy.clear()
         ended = time.monotonic()
+        eventually(self.behind, lambda found: not found, seconds)
+        own = time.monotonic() - ended
         self.converged(seconds)
         took = time.monotonic() - ended
         done = len(self.audit.writes(user=USER))
-        RESULTS.append(Measure(fault, took, done, self.proxy.requests, self.edits - edits))
+        RESULTS.append(Measure(fault, own, took, done, self.proxy.requests, self.edits - edits))
         assert self.steady_pods() == before, "a pod that served and that nothing concerned is gone"
         assert done <= writes, f"{done} writes"
         self.silent()

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from stowage.api.meta import FIELD_MANAGER
+from stowage.cluster.circuit import Circuit
 from stowage.cluster.configuration import load_configuration
 from stowage.cluster.errors import ClusterError, Gone, Retry, Unauthorized, error_from_status
-from stowage.cluster.ports import PAGE_SIZE, Body, Listing, ResourceType, WatchEvent
+from stowage.cluster.ports import INFERENCE_DEPLOYMENTS, PAGE_SIZE, Body, Listing, ResourceType, WatchEvent
 from stowage.cluster.transport import REQUEST_TIMEOUT, Request, Transport
 
 T = TypeVar("T")
@@ -53,6 +54,8 @@ class KubernetesCluster:
     ) -> None:
         self.before_write = before_write
         self.after_write = after_write
+        self.circuit = Circuit(self._probe)
+        """Whether the API server is away. Reads are not tried again meanwhile; run it, or it never is."""
         self._transport = transport
         self._read_delays = read_delays
         self._inactivity = inactivity
@@ -138,8 +141,12 @@ class KubernetesCluster:
         title = _title("watch", resource, namespace)
         request = Request("GET", resource.path(namespace), title, query)
         async with aclosing(self._transport.lines(request, inactivity=self._inactivity)) as lines:
-            async for line in lines:
-                yield _watch_event(line, title)
+            try:
+                async for line in lines:
+                    yield _watch_event(line, title)
+            except ClusterError as error:
+                self.circuit.doubt(error)
+                raise
 
     async def apply(
         self, resource: ResourceType, body: Body, *, force: bool = True, subresource: str = ""
@@ -177,7 +184,7 @@ class KubernetesCluster:
         self.before_write()
         verb, _, rest = request.title.partition(" ")
         try:
-            stored = await self._transport.send(request, self.before_write)
+            stored = await self._send(request, self.before_write)
         except ClusterError as error:
             self.after_write(verb, rest.partition(" ")[0], str(error.status or "error"))
             raise
@@ -188,12 +195,28 @@ class KubernetesCluster:
         """Try a few times: a list that is read page by page would else start again for one lost packet."""
         for delay in self._read_delays:
             try:
-                return await self._transport.send(request)
+                return await self._send(request)
             except Unauthorized:
                 raise
             except Retry as error:
                 await asyncio.sleep(max(delay * random.uniform(0.5, 1.5), error.retry_after or 0.0))
-        return await self._transport.send(request)
+                if self.circuit.is_open:
+                    raise
+        return await self._send(request)
+
+    async def _send(self, request: Request, gate: Callable[[], None] | None = None) -> Body:
+        try:
+            return await self._transport.send(request, gate)
+        except ClusterError as error:
+            self.circuit.doubt(error)
+            raise
+
+    async def _probe(self) -> None:
+        """Reads one object of ours: that needs the network, the API server, its roles and its etcd."""
+        path = INFERENCE_DEPLOYMENTS.path()
+        await self._transport.send(
+            Request("GET", path, _title("list", INFERENCE_DEPLOYMENTS, ""), {"limit": "1"})
+        )
 
 
 def _identity(body: Body) -> tuple[str, str]:

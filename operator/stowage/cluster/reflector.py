@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from random import random
 from types import MappingProxyType
@@ -27,6 +27,9 @@ Key = tuple[str, str]
 
 _SHORT = 1.0
 """Seconds that a watch without any event must have lasted to have been a watch."""
+
+_LASTED = 30.0
+"""Seconds after which a watch had begun well: what breaks it is a first failure again."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Reflector(Generic[T]):
         label_selector: str = "",
         field_selector: str = "",
         backoff: tuple[float, float] = (0.8, 30.0),
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Nothing happens before ``run``.
 
@@ -67,6 +71,7 @@ class Reflector(Generic[T]):
             label_selector: which objects, chosen by the server.
             field_selector: the same by fields.
             backoff: the longest first wait and the longest wait after errors, in seconds.
+            pause: waits so many seconds after an error, or otherwise until a list is likely to succeed.
         """
         self.synced = asyncio.Event()
         """Set once everything has been listed; from then on ``items`` can be trusted."""
@@ -82,6 +87,7 @@ class Reflector(Generic[T]):
         self._on_error = on_error
         self._labels, self._fields = label_selector, field_selector
         self._base, self._cap = backoff
+        self._pause = pause
         self._items: dict[Key, T] = {}
         self._version = ""
         self._failures = 0
@@ -111,7 +117,7 @@ class Reflector(Generic[T]):
             finally:
                 self._watching = None
             self._failures += 1
-            await asyncio.sleep(full_jitter(self._failures, base=self._base, cap=self._cap, random=random))
+            await self._pause(full_jitter(self._failures, base=self._base, cap=self._cap, random=random))
 
     async def refresh(self) -> None:
         """Wait until everything has been listed by a list that begins from now on. The watch begins anew
@@ -145,10 +151,14 @@ class Reflector(Generic[T]):
         clock = asyncio.get_running_loop().time
         while True:
             started, events = clock(), 0
-            async with aclosing(self._watch()) as watch:
-                async for event in watch:
-                    events += 1
-                    self._take(event)
+            try:
+                async with aclosing(self._watch()) as watch:
+                    async for event in watch:
+                        events += 1
+                        self._take(event)
+            finally:
+                if clock() - started >= _LASTED:
+                    self._failures = 0
             self.contact = time.monotonic()
             if not events and clock() - started < _SHORT:
                 # Going on at once would be a busy loop.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from stowage.cluster import ports
@@ -15,16 +16,18 @@ from stowage.control.world import World
 from stowage.observe import metrics
 
 BACKOFF = (0.8, 60.0)
+Pause = Callable[[float], Awaitable[None]]
+"""Waits so many seconds, or otherwise until a list is likely to succeed."""
 _log = logging.getLogger(__name__)
 
 
 class DeviceWatch:
     """ResourceSlices and DeviceClasses."""
 
-    def __init__(self, cluster: Cluster, world: World) -> None:
+    def __init__(self, cluster: Cluster, world: World, pause: Pause = asyncio.sleep) -> None:
         self._watches = [
-            _Watch(cluster, ports.RESOURCE_SLICES, project_slice, world.slice_changed),
-            _Watch(cluster, ports.DEVICE_CLASSES, project_device_class, world.device_class_changed),
+            _Watch(cluster, ports.RESOURCE_SLICES, project_slice, world.slice_changed, pause),
+            _Watch(cluster, ports.DEVICE_CLASSES, project_device_class, world.device_class_changed, pause),
         ]
 
     async def run(self) -> None:
@@ -49,7 +52,14 @@ class DeviceWatch:
 
 
 class _Watch:
-    def __init__(self, cluster: Cluster, resource: ports.ResourceType, project: Any, on_change: Any) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        resource: ports.ResourceType,
+        project: Any,
+        on_change: Any,
+        pause: Pause,
+    ) -> None:
         self.refused = asyncio.Event()
         self._resource = resource
         self.reflector: Reflector[Any] = Reflector(
@@ -59,6 +69,7 @@ class _Watch:
             on_change=on_change,
             on_error=self._on_error,
             backoff=BACKOFF,
+            pause=pause,
         )
 
     def _on_error(self, error: Exception) -> None:

@@ -10,7 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from stowage.control.election import Elector
-from stowage.control.queue import K, WorkQueue, run_workers
+from stowage.control.queue import K, WorkQueue
+from stowage.control.workers import run_workers
 from stowage.observe import metrics
 
 DRAIN_SECONDS = 3.0

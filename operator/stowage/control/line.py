@@ -18,7 +18,8 @@ from stowage.cluster import ports
 from stowage.cluster.reflector import Key
 from stowage.control.parsed import Parsed
 from stowage.control.policies import policy_for
-from stowage.control.queue import WorkQueue, run_one
+from stowage.control.queue import WorkQueue
+from stowage.control.workers import run_one
 from stowage.control.world import World
 from stowage.placement.decision import Decision
 from stowage.placement.reasons import Reason

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from stowage.catalog import load_catalog
 from stowage.cluster import ports
+from stowage.cluster.circuit import Circuit
 from stowage.cluster.client import KubernetesCluster
 from stowage.cluster.ports import Body, Cluster
 from stowage.cluster.reflector import Reflector
@@ -24,6 +25,7 @@ from stowage.control.failing.review import Failures
 from stowage.control.leading import Leading
 from stowage.control.lease import Timing
 from stowage.control.line import ROOM, Line, WorkKey
+from stowage.control.outage import sit_out
 from stowage.control.policy_status import report_policies
 from stowage.control.projections import BOUND_PODS, PodUse, project_pod
 from stowage.control.queue import WorkQueue
@@ -71,11 +73,14 @@ def _namespace_labels(body: Body) -> dict[str, str] | None:
 class Operator:
     """Wires caches, queue and workers together."""
 
-    def __init__(self, cluster: Cluster, options: Options, elector: Elector | None = None) -> None:
+    def __init__(
+        self, cluster: Cluster, circuit: Circuit, options: Options, elector: Elector | None = None
+    ) -> None:
         self.leading = Leading(elector)
         self.queue: WorkQueue[WorkKey] = WorkQueue(metrics=WorkQueueMetrics())
         self._elector = elector
         self._cluster = cluster
+        self._circuit = circuit
         self._options = options
         self._triggers = Triggers(self.queue.add_after)
         self._known_problems: tuple[str, ...] = ()
@@ -91,6 +96,7 @@ class Operator:
             on_change=self._triggers.own_pod(own_pods.change),
             on_error=self._watch_broke(ports.PODS),
             label_selector=SELECTOR,
+            pause=circuit.pause,
         )
         self._pods: Reflector[PodUse] = Reflector(
             cluster,
@@ -99,6 +105,7 @@ class Operator:
             on_change=self.world.pod_changed,
             on_error=self._watch_broke(ports.PODS),
             field_selector=BOUND_PODS,
+            pause=circuit.pause,
         )
         self._namespaces: Reflector[dict[str, str]] = Reflector(
             cluster,
@@ -106,9 +113,10 @@ class Operator:
             project=_namespace_labels,
             on_change=self.world.namespace_changed,
             on_error=self._watch_broke(ports.NAMESPACES),
+            pause=circuit.pause,
         )
-        self._devices = DeviceWatch(cluster, self.world)
-        self._resync = resync.Resync(cluster, self.world, options.resync_seconds)
+        self._devices = DeviceWatch(cluster, self.world, circuit.pause)
+        self._resync = resync.Resync(cluster, self.world, options.resync_seconds, circuit.pause)
 
     def _look_again(self, key: tuple[str, str], seconds: float) -> None:
         self.queue.add_after((ports.INFERENCE_DEPLOYMENTS.plural, *key), seconds)
@@ -125,6 +133,7 @@ class Operator:
             watchdog.elect(self._elector)
         async with asyncio.TaskGroup() as group:
             group.create_task(watchdog.run(), name="watchdog")
+            group.create_task(self._circuit.run(), name="circuit")
             group.create_task(self._reconciler.events.run(), name="events")
             group.create_task(self._pods.run(), name="pods")
             group.create_task(self._own_pods.run(), name="own pods")
@@ -135,6 +144,8 @@ class Operator:
             await asyncio.gather(*(each.synced.wait() for each in watches))
             await self._devices.answered()
             group.create_task(self._resync.run(watchdog.resynced), name="resync")
+            outages = sit_out(self._circuit, self.queue, self._look_afresh, self._begin_again)
+            group.create_task(outages, name="outages")
             self.leading.start(
                 group,
                 self.queue,
@@ -145,7 +156,7 @@ class Operator:
             )
             health.ready = True
             take_signals(self.leading.stop)
-            await watch(self.world, self._options.context, self._resync.doubt)
+            await watch(self.world, self._options.context, self._resync.doubt, self._circuit)
 
     async def _prepare(self) -> None:
         """Before the first decision of a leader: a standby's watches may have been cut without a word, and
@@ -153,10 +164,18 @@ class Operator:
         nothing, since ``_begin`` looks at everything."""
         self._triggers.world = self.world
         if self._options.election is not None:
-            await resync.whole(self._cluster, self.world)
-            for reflector in (self._pods, self._own_pods, self._namespaces, self._devices):
-                await reflector.refresh()
+            await self._look_afresh()
         self._begin()
+
+    async def _look_afresh(self) -> None:
+        await resync.whole(self._cluster, self.world)
+        for reflector in (self._pods, self._own_pods, self._namespaces, self._devices):
+            await reflector.refresh()
+
+    def _begin_again(self) -> None:
+        """After an outage. A standby begins when it is elected."""
+        if self.leading.begun:
+            self._begin()
 
     def _watch_broke(self, resource: ports.ResourceType) -> Callable[[Exception], None]:
         """Logs and counts what a watch failed of. It is seldom alone, and kopf doesn't tell of those that it
@@ -227,7 +246,7 @@ async def serve(options: Options, health: Health) -> None:
         elector = await _elector(stack, options)
         if elector is not None:
             cluster.before_write = elector.check
-        operator = Operator(cluster, options, elector)
+        operator = Operator(cluster, cluster.circuit, options, elector)
         try:
             await operator.run(health)
         except BaseExceptionGroup as group:

@@ -1,4 +1,4 @@
-"""The work queue between watches and workers, and the workers' contract with what goes wrong.
+"""The work queue between watches and workers.
 
 A key waits at most once and never runs twice at a time, so a handler needs no locks for its object and
 a thousand changes of one object cost one run. Nothing here knows what a key stands for. Handlers are
@@ -10,14 +10,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import logging
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from random import random as _random
 from typing import Generic, TypeVar
 
 from stowage.cluster.backoff import full_jitter
-from stowage.cluster.errors import Conflict, Gone, Retry, Terminal
 from stowage.observe.workqueue import WorkQueueMetrics
 
 K = TypeVar("K", bound=Hashable)
@@ -34,8 +32,6 @@ that has just started answers 403 until it knows its roles: that mustn't hold up
 
 TERMINAL_SECONDS = 300.0
 """The longest of these waits: the cause (RBAC, a webhook) may have been mended unseen."""
-
-_log = logging.getLogger(__name__)
 
 
 class QueueClosed(Exception):
@@ -73,6 +69,7 @@ class WorkQueue(Generic[K]):
         self._order = itertools.count()
         self._failures: dict[K, int] = {}
         self._changed = asyncio.Event()
+        self._held = False
         self._closed = False
 
     def __len__(self) -> int:
@@ -132,6 +129,18 @@ class WorkQueue(Generic[K]):
         """Forget the key's failures: the next one waits as little as the first."""
         self._failures.pop(key, None)
 
+    def hold(self) -> None:
+        """Give out no key until ``resume``: nothing that runs now could succeed."""
+        self._held = True
+
+    def resume(self) -> None:
+        """Give out keys again, those that failed at once: what they failed of is over."""
+        self._held = False
+        for key in self._failures:
+            self.add(key)
+        self._failures.clear()
+        self._changed.set()
+
     async def get(self) -> K:
         """Wait for a key and take it; ``done`` must follow.
 
@@ -140,7 +149,7 @@ class WorkQueue(Generic[K]):
         """
         while not self._closed:
             self._promote()
-            if self._waiting:
+            if self._waiting and not self._held:
                 key, since = next(iter(self._waiting.items()))
                 del self._waiting[key]
                 now = self._running[key] = self._clock()
@@ -206,80 +215,3 @@ class WorkQueue(Generic[K]):
                 await self._changed.wait()
         except TimeoutError:
             return
-
-
-async def _at_once() -> object:
-    """The default of what workers wait for: nothing."""
-    return None
-
-
-async def run_workers(
-    queue: WorkQueue[K],
-    handler: Callable[[K], Awaitable[None]],
-    count: int,
-    *,
-    after: Callable[[], Awaitable[object]] = _at_once,
-) -> None:
-    """Run ``count`` workers until the queue is shut down or this is cancelled; each awaits ``after`` first.
-
-    What the handler raises decides what happens to the key, and never ends a worker: Retry runs it again
-    after its backoff, Terminal ever later up to five minutes, Gone not at all, and anything else is our
-    bug: logged with its traceback, and run again after the backoff. A run without an error clears the
-    backoff.
-    """
-    async with asyncio.TaskGroup() as group:
-        for number in range(count):
-            group.create_task(_work(queue, handler, after), name=f"worker-{number}")
-
-
-async def _work(
-    queue: WorkQueue[K],
-    handler: Callable[[K], Awaitable[None]],
-    after: Callable[[], Awaitable[object]],
-) -> None:
-    await after()
-    while True:
-        try:
-            key = await queue.get()
-        except QueueClosed:
-            return
-        try:
-            await run_one(queue, handler, key)
-        finally:
-            queue.done(key)
-
-
-async def run_one(queue: WorkQueue[K], handler: Callable[[K], Awaitable[None]], key: K) -> None:
-    """Runs a key once; what the handler raises decides when the key runs again."""
-    name = "/".join(filter(None, key)) if isinstance(key, tuple) else key
-    try:
-        await handler(key)
-    except Gone as error:
-        _log.info("%s: %s", name, error)
-    except Retry as error:
-        wait = queue.retry(key, at_least=error.retry_after or 0.0)
-        # A conflict is how optimistic concurrency works, not news.
-        level = logging.DEBUG if isinstance(error, Conflict) else logging.WARNING
-        _log.log(level, "%s: %s; again in %.1f s", name, error, wait)
-        return
-    except Terminal as error:
-        wait = queue.retry_terminal(key)
-        _log.error("%s: %s; again in %.0f s, or when it changes", name, error, wait)
-        return
-    except asyncio.CancelledError:
-        if _being_cancelled():
-            raise
-        wait = queue.retry(key)
-        _log.exception("%s: something that it awaited was cancelled; again in %.1f s", name, wait)
-        return
-    except Exception:
-        wait = queue.retry(key)
-        _log.exception("%s: unexpected error; again in %.1f s", name, wait)
-        return
-    queue.forget(key)
-
-
-def _being_cancelled() -> bool:
-    """Whether someone wants this worker to end, rather than that something it awaited was cancelled."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

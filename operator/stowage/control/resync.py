@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from stowage.cluster.errors import ClusterError, Gone
@@ -45,7 +45,18 @@ async def fill(cluster: Cluster, world: World) -> None:
 class Resync:
     """Lists everything again: now and then, and soon after there was reason to doubt the watches."""
 
-    def __init__(self, cluster: Cluster, world: World, period: float = PERIOD_SECONDS) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        world: World,
+        period: float = PERIOD_SECONDS,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Args:
+        period: seconds between lists that nothing gave reason for.
+        pause: waits so many seconds before a list, or otherwise until it is likely to succeed.
+        """
+        self._pause = pause
         self._cluster = cluster
         self._world = world
         self._period = period
@@ -65,7 +76,7 @@ class Resync:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._period):
                     await self._doubt.wait()
-            await asyncio.sleep(min(self._period, DOUBT_SECONDS))
+            await self._pause(min(self._period, DOUBT_SECONDS))
             self._doubt.clear()
             if await once(self._cluster, self._world):
                 on_complete()

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import kopf
 
 from stowage.cluster.backoff import full_jitter
+from stowage.cluster.circuit import Circuit
 from stowage.control.handlers import Observed, registry_for, settings_for
 from stowage.control.world import World
 from stowage.observe import metrics
@@ -32,19 +33,22 @@ END_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
-async def watch(world: World, context: str | None, relisted: Callable[[], None]) -> NoReturn:
+async def watch(
+    world: World, context: str | None, relisted: Callable[[], None], circuit: Circuit
+) -> NoReturn:
     """Feeds the stores from kopf's watches until cancelled. Where kopf ends, that is said in one line, and it
     starts again.
 
     Args:
         relisted: told that kopf listed something anew, or couldn't: what was deleted before that, it will
             never tell.
+        circuit: while it is open, there is no kopf, which would try each of its watches all the time.
     """
     failures = 0
     while True:
         started, wait = time.monotonic(), 0.0
         try:
-            await _Thread(world, context, relisted).run()
+            await _Thread(world, context, relisted, circuit).run()
         except Exception as error:
             failures = 1 if time.monotonic() - started > LASTED_SECONDS else failures + 1
             base, cap = RESTART_BACKOFF
@@ -52,14 +56,19 @@ async def watch(world: World, context: str | None, relisted: Callable[[], None])
             why = getattr(error, "message", None) or error
             metrics.watch_restarted("all")
             _log.error("the watches ended: %s; they start again in %.1f s", why, wait)
+        else:
+            failures = 0
         relisted()
-        await asyncio.sleep(wait)
+        await circuit.pause(wait)
 
 
 class _Thread:
     """One life of kopf."""
 
-    def __init__(self, world: World, context: str | None, relisted: Callable[[], None]) -> None:
+    def __init__(
+        self, world: World, context: str | None, relisted: Callable[[], None], circuit: Circuit
+    ) -> None:
+        self._circuit = circuit
         self._ours = asyncio.get_running_loop()
         self._relisted = relisted
         self._registry = registry_for(world, context, self._hand_over)
@@ -70,12 +79,16 @@ class _Thread:
         self._ended: asyncio.Future[None] = self._ours.create_future()
 
     async def run(self) -> None:
-        """Runs until kopf ends, whose error it raises, or until cancelled."""
+        """Runs until kopf ends, whose error it raises, or the API server is away, or until cancelled."""
         # A daemon: one that hangs must not keep the process from ending.
         threading.Thread(target=self._main, name="kopf", daemon=True).start()
+        away = asyncio.ensure_future(self._circuit.opened())
         try:
-            await asyncio.shield(self._ended)
+            await asyncio.wait({self._ended, away}, return_when=asyncio.FIRST_COMPLETED)
+            if self._ended.done():
+                self._ended.result()
         finally:
+            away.cancel()
             if not self._ended.done():
                 self._kopfs.call_soon_threadsafe(self._told_to_end.set)
                 with contextlib.suppress(Exception):

@@ -96,6 +96,11 @@ _events = Counter(
 _leader = Gauge(
     "stowage_leader", "1 where this process holds the Lease and decides, else 0.", registry=REGISTRY
 )
+_away = Gauge(
+    "stowage_api_server_away",
+    "1 while the API server doesn't answer, or answers with errors only, and all work waits; else 0.",
+    registry=REGISTRY,
+)
 
 for _cause in MoveCause:
     _moves.labels(_cause)
@@ -154,3 +159,8 @@ def event(result: str) -> None:
 def leading(is_leader: bool) -> None:
     """This process became the leader, or is it no more."""
     _leader.set(is_leader)
+
+
+def away(is_away: bool) -> None:
+    """The API server went away, or is back."""
+    _away.set(is_away)

@@ -10,12 +10,13 @@ import pytest
 
 from stowage.cluster.errors import ClusterError, Conflict, Forbidden, Gone, NotConfigured, Retry, Terminal
 from stowage.control.queue import (
+    BASE_SECONDS,
     TERMINAL_FIRST_SECONDS,
     TERMINAL_SECONDS,
     QueueClosed,
     WorkQueue,
-    run_workers,
 )
+from stowage.control.workers import run_workers
 
 
 class Clock:
@@ -50,6 +51,47 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
+
+
+def test_a_held_queue_gives_out_nothing(bench: Bench) -> None:
+    async def scenario() -> str:
+        bench.queue.hold()
+        bench.queue.add("a")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(bench.queue.get(), 0.05)
+        bench.queue.resume()
+        return await bench.take()
+
+    assert asyncio.run(scenario()) == "a"
+
+
+def test_a_held_queue_can_be_shut_down(bench: Bench) -> None:
+    async def scenario() -> None:
+        bench.queue.hold()
+        bench.queue.add("a")
+        waiting = asyncio.create_task(bench.queue.get())
+        await asyncio.sleep(0)
+        bench.queue.shutdown()
+        with pytest.raises(QueueClosed):
+            await waiting
+
+    asyncio.run(scenario())
+
+
+def test_resumed_what_failed_runs_at_once_and_its_failures_are_forgotten(bench: Bench) -> None:
+    async def scenario() -> tuple[set[str], list[float]]:
+        for _ in range(9):
+            bench.queue.retry("transport")
+            bench.queue.retry_terminal("refused")
+        bench.queue.add_after("later", 30.0)
+        bench.queue.hold()
+        bench.queue.resume()
+        taken = {await bench.take() for _ in range(bench.waiting())}
+        for each in taken:
+            bench.queue.done(each)
+        return taken, [bench.queue.retry("transport"), bench.queue.retry_terminal("refused")]
+
+    assert asyncio.run(scenario()) == ({"transport", "refused"}, [BASE_SECONDS, TERMINAL_FIRST_SECONDS])
 
 
 def test_a_key_waits_once_and_keys_keep_their_order(bench: Bench) -> None:

@@ -26,14 +26,15 @@ from stowage.control.policies import policy_for
 from stowage.control.recorder import Recorder
 from stowage.control.world import World
 from stowage.observe.identity import instance
-from stowage.placement.decision import Chosen
+from stowage.placement.decision import Chosen, Decision
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Holding
 from stowage.render.command import refused_argument
 from stowage.render.conditions import conditions
 from stowage.render.names import RUNTIME_REVISION, deployment_name
+from stowage.render.roll import Roll
 from stowage.render.status import Situation, status
-from stowage.render.transition import Serving, transition
+from stowage.render.transition import Serving, Transition, transition
 
 _log = logging.getLogger(__name__)
 
@@ -84,17 +85,14 @@ class Reconciler:
             return True
         workload = parsed.value
         self.recorder.look(workload)
-        situation = Situation(
-            workload, self._serving(workload.key, parsed.uid), problem=self._refusal(parsed)
-        )
-        if situation.problem is None and not workload.spec.paused:
+        problem = self._undecided(parsed, workload)
+        situation = Situation(workload, serving_of(self.world, key, parsed.uid), problem=problem)
+        if problem is None:
             placed = await self._place(workload, situation, turn)
             if placed is None:
                 self.moves.put_off(workload.key)
                 return False
             situation = placed
-        elif workload.spec.paused and situation.problem is None:
-            situation = replace(situation, problem=Reason(Code.PAUSED, "spec.paused is set"))
         await self._report(situation)
         self.moves.settled(workload.key)
         if situation.problem is not None and situation.problem.code in LOOK_AGAIN:
@@ -102,62 +100,68 @@ class Reconciler:
         return True
 
     @staticmethod
-    def _refusal(parsed: Parsed[InferenceDeployment]) -> Reason | None:
-        return Reason(Code.INVALID_SPEC, parsed.error) if parsed.error else None
-
-    def _serving(self, key: Key, uid: str) -> tuple[Serving, ...]:
-        return serving_of(self.world, key, uid)
+    def _undecided(parsed: Parsed[InferenceDeployment], workload: InferenceDeployment) -> Reason | None:
+        """Why nothing is to be decided, so that what serves stays as it is."""
+        if parsed.error:
+            return Reason(Code.INVALID_SPEC, parsed.error)
+        return Reason(Code.PAUSED, "spec.paused is set") if workload.spec.paused else None
 
     async def _place(
         self, workload: InferenceDeployment, situation: Situation, turn: Turn
     ) -> Situation | None:
-        """Decides and carries the decision out. From the snapshot to the reservation nothing waits, so
-        that no two decisions see the same free device. None where it isn't its turn to take room."""
+        """Decides and carries the decision out. None where it isn't its turn to take room."""
         policy = policy_for(self.world, workload)
         if isinstance(policy, Reason):
             return replace(situation, problem=policy)
-        now = self.clock().timestamp()
-        review = await self.failures.review(workload, policy.spec.fallback, situation.serving, now)
+        now, fallback = self.clock().timestamp(), policy.spec.fallback
+        review = await self.failures.review(workload, fallback, situation.serving, now)
         if review.again is not None:
             self.look_again(workload.key, review.again)
-        serving = self._serving(workload.key, workload.metadata.uid)
-        situation = replace(situation, serving=serving, backoffs=review.backoffs)
+        serving = serving_of(self.world, workload.key, workload.metadata.uid)
         if review.hold is not None:
-            return replace(situation, problem=review.hold)
-        current = keepable(workload, serving, review)
-        demand = Demand(workload, policy)
+            return replace(situation, serving=serving, backoffs=review.backoffs, problem=review.hold)
+        # From here to the reservation nothing waits, so that no two decisions see the same free device.
+        demand, current = Demand(workload, policy), keepable(workload, serving, review)
         with self.recorder.deciding(workload.key):
             decision = self.moves.decide(demand, current, review.left_alone)
         if takes_room(decision, serving) and not turn.may_take():
             return None
         step = transition(decision, serving)
         rolls = self.carrier.rolls(workload, step, serving)
-        problem = refused_argument(decision)
-        with ExitStack() as reservations:
-            for chosen in step.apply:
-                reservations.callback(self._reserve(workload, chosen))
-            turn.decided()
-            try:
-                if problem is None:
-                    may_upgrade = self.moves.may_upgrade(workload, policy)
-                    await self.carrier.carry_out(workload, step, rolls, may_upgrade)
-            except ChildRefusedError as refused:
-                problem = refused.reason
+        problem = await self._commit(demand, decision, step, rolls, turn)
         if any(s.rolling for s in serving):
             self.look_again(workload.key, ROLL_SECONDS)
-        waits = blocked(rolls, step.apply)
-        found = self._serving(workload.key, workload.metadata.uid)
+        found = serving_of(self.world, workload.key, workload.metadata.uid)
         if problem is None and sum(s.ready for s in found) < decision.wanted:
             problem = review.trouble
+        outcome = blocked(rolls, step.apply) or decision.outcome
         return Situation(
             workload,
             serving=tuple(s for s in found if s.name not in step.delete),
-            decision=replace(decision, placements=step.apply, outcome=waits or decision.outcome),
+            decision=replace(decision, placements=step.apply, outcome=outcome),
             problem=problem,
             draining=step.draining,
             revisions=self._revisions(workload, found),
             backoffs=review.backoffs,
         )
+
+    async def _commit(
+        self, demand: Demand, decision: Decision, step: Transition, rolls: Mapping[str, Roll], turn: Turn
+    ) -> Reason | None:
+        """Reserves the room, then writes the children. Returns why they can't be written, if so."""
+        workload, policy = demand.workload, demand.policy
+        with ExitStack() as reservations:
+            for chosen in step.apply:
+                reservations.callback(self._reserve(workload, chosen))
+            turn.decided()
+            if (refused := refused_argument(decision)) is not None:
+                return refused
+            may_upgrade = self.moves.may_upgrade(workload, policy)
+            try:
+                await self.carrier.carry_out(workload, step, rolls, may_upgrade)
+            except ChildRefusedError as error:
+                return error.reason
+        return None
 
     def _reserve(self, workload: InferenceDeployment, chosen: Chosen) -> Callable[[], None]:
         """Holds the room of a decision until the Deployment itself counts."""
@@ -193,7 +197,7 @@ class Reconciler:
 
     async def _refuse(self, key: Key, parsed: Parsed[InferenceDeployment]) -> None:
         """Says of an object that was never understood why; what serves stays as it is."""
-        serving = sum(s.ready for s in self._serving(key, parsed.uid))
+        serving = sum(s.ready for s in serving_of(self.world, key, parsed.uid))
         after = refused_status(parsed, serving, self.clock().strftime(SECONDS))
         if after != parsed.status:
             await self._write(key, parsed.resource_version, after)

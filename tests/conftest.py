@@ -11,14 +11,25 @@ import pytest
 from devcluster.cluster import LocalCluster
 from devcluster.testing import ephemeral_cluster
 
+DESELECTED = pytest.StashKey[bool]()
 CRDS = Path(__file__).parents[1] / "crds"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The quick ones first, and those that break a cluster last."""
+    """The quick ones first, then those that break a cluster, and at the end what looks back at all of it."""
     items.sort(
-        key=lambda item: (item.get_closest_marker("cluster") is not None, "survival" in item.path.parts)
+        key=lambda item: (
+            item.get_closest_marker("looks_back") is not None,
+            item.get_closest_marker("cluster") is not None,
+            "survival" in item.path.parts,
+        )
     )
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Remembers that only some of the collected tests run."""
+    for item in items[:1]:
+        item.config.stash[DESELECTED] = True
 
 
 @pytest.fixture(scope="session")

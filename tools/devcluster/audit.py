@@ -25,6 +25,10 @@ class Request:
     name: str
     code: int
     """The HTTP status of the answer."""
+    decision: str = "allow"
+    """The authorizer's: allow or forbid."""
+    message: str = ""
+    """What an error said."""
 
     @property
     def is_write(self) -> bool:
@@ -81,4 +85,6 @@ def _request(event: dict[str, object]) -> Request:
         namespace=text(target, "namespace"),
         name=text(target, "name"),
         code=int(text(status, "code") or 0),
+        decision=text(event.get("annotations"), "authorization.k8s.io/decision") or "allow",
+        message=text(status, "message"),
     )

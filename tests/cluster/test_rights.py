@@ -1,0 +1,47 @@
+"""What the operator was refused, and what it may do and never did, over all clusters of this run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.cluster.harness import AUDIT_LOGS, USER
+from tests.conftest import DESELECTED
+
+from devcluster.rights import compare, unexplained
+from stowage.cluster.permissions import Grant, grants
+
+pytestmark = [pytest.mark.cluster, pytest.mark.looks_back]
+
+EXCUSED: dict[Grant, str] = {
+    ("stowage.dev", "inferencedeployments", "finalizers", "update"): (
+        "admission asks for it, without a request; lacking it, this API server refuses every child"
+    ),
+}
+"""Granted, and not to be seen in an audit log, with the reason why."""
+
+
+def only_a_part_ran(session: pytest.Session) -> str:
+    """Why this run can't tell what is never used; empty where all tests of the folder ran and passed."""
+    here = {each.path for each in session.items}
+    missing = [path.name for path in Path(__file__).parent.glob("test_*.py") if path not in here]
+    if missing:
+        return f"{', '.join(sorted(missing))} didn't run"
+    if session.config.stash.get(DESELECTED, False) or any("::" in each for each in session.config.args):
+        return "some tests of the folder didn't run"
+    return "tests failed" if session.testsfailed else ""
+
+
+def test_the_operator_was_refused_nothing_and_uses_all_that_it_may(request: pytest.FixtureRequest) -> None:
+    logs = list(dict.fromkeys(AUDIT_LOGS))
+    if not logs:
+        pytest.skip("no operator ran")
+    found = compare(logs, USER, grants())
+    assert found.requests > 0
+    assert found.refused == (), "\n".join(found.refused)
+    if part := only_a_part_ran(request.session):
+        print(f"only refusals were looked for, not rights that are never used: {part}")
+        return
+    unused, needless = unexplained(found, EXCUSED)
+    assert unused == [], "granted in stowage/cluster/permissions.py, and never asked for"
+    assert needless == [], "excused here, and yet asked for"

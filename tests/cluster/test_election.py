@@ -56,7 +56,7 @@ class Pair:
             "create",
             "rolebinding",
             name,
-            "--role=stowage-operator",
+            "--role=stowage-operator-leader",
             f"--serviceaccount={account}",
         )
         token = kubectl("-n", SYSTEM, "create", "token", name).stdout.strip()

@@ -55,6 +55,12 @@ def test_a_tool_without_kubernetes_has_no_version_to_link_in(module: Path) -> No
     assert pins.build_flags()[-2:] == ("-tags", "no_zfs,no_btrfs")
 
 
+def test_a_block_of_one_tool_may_be_a_line(module: Path) -> None:
+    content = GO_MOD.replace("tool (\n\tk8s.io/kubernetes/cmd/kubectl\n)", "tool k8s.io/x/cmd/y")
+    (module / "go.mod").write_text(content)
+    assert Pins.read(module).packages == {"y": "k8s.io/x/cmd/y"}
+
+
 def test_an_unknown_tool_is_named() -> None:
     with pytest.raises(ToolError, match=r"no tool 'abacus': .*tools/go/abacus/go.mod does not exist"):
         ensure_binaries("abacus")

@@ -64,7 +64,7 @@ def test_excuses_must_be_needed() -> None:
 
 def test_other_users_requests_count_for_nothing(tmp_path: Path) -> None:
     log = tmp_path / "audit.log"
-    users = (f"{USER}-else", "kubernetes-admin", USER)
+    users = ("system:serviceaccount:default:other", "kubernetes-admin", USER)
     log.write_text("".join(json.dumps(event(user, "forbid")) + "\n" for user in users))
     assert compare([log], USER, [PATCH]) == Comparison(
         ("patch deployments.apps: not for you",), frozenset({PATCH}), 1

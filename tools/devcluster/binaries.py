@@ -54,13 +54,14 @@ class Pins:
     def read(cls, module: Path) -> Pins:
         """Read go.mod."""
         content = (module / "go.mod").read_text()
-        tools = re.search(r"^tool \(\n(.*?)^\)", content, re.MULTILINE | re.DOTALL)
+        # go mod tidy writes a block of one line as a line.
+        tools = re.search(r"^tool (?:\(\n(.*?)^\)|(\S+/\S+)$)", content, re.MULTILINE | re.DOTALL)
         kubernetes = re.search(r"^\s*k8s\.io/kubernetes (v\S+)", content, re.MULTILINE)
         go = re.search(r"^go (\d+)\.(\d+)", content, re.MULTILINE)
         tags = re.search(r"^// stowage:tags (\S+)$", content, re.MULTILINE)
         if not (tools and go):
-            raise ToolError(f"{module}/go.mod has no tool block or no go version")
-        packages = [line.strip() for line in tools[1].splitlines() if line.strip()]
+            raise ToolError(f"{module}/go.mod has no tool or no go version")
+        packages = [line.strip() for line in (tools[1] or tools[2]).splitlines() if line.strip()]
         return cls(
             packages={_RENAMED.get(each, each.rsplit("/", 1)[-1]): each for each in packages},
             kubernetes=kubernetes[1] if kubernetes else None,

@@ -33,12 +33,12 @@ class Comparison:
 
 
 def compare(logs: Iterable[Path], user: str, granted: Iterable[Grant]) -> Comparison:
-    """Compare the grants with all that ``user`` asked for in these audit logs.
+    """Compare the grants with all that was asked for in these audit logs.
 
     Args:
-        user: the whole name, such as system:serviceaccount:stowage-system:stowage-operator.
+        user: how the names of the holders start, such as system:serviceaccount:stowage-system:
     """
-    requests = [each for path in logs for each in AuditLog(path).requests() if each.user == user]
+    requests = [each for path in logs for each in AuditLog(path).requests(user)]
     return compare_requests(requests, granted)
 
 

@@ -8,9 +8,9 @@ from stowage.api.quantity import gib
 from stowage.api.reasons import Code
 from stowage.placement.backoffs import Backoffs
 from stowage.placement.candidates import Candidate
-from stowage.placement.checks import budget_text
 from stowage.placement.decision import Verdict
 from stowage.placement.reasons import Reason
+from stowage.placement.requirements import budget_text
 from stowage.placement.snapshot import Demand, Placement, Snapshot
 
 WAITS_FOR_ROOM = (Code.NO_CAPACITY, Code.NO_USABLE_NODE, Code.IN_BACKOFF)

@@ -115,6 +115,7 @@ def test_the_whole_pod() -> None:
                         "timeoutSeconds": 10,
                         "failureThreshold": 6,
                     },
+                    "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
                 }
             ],
             "volumes": [
@@ -509,13 +510,20 @@ def test_the_users_arguments_come_last() -> None:
             {"serviceAccountName": "reader", "automountServiceAccountToken": True},
         ),
         ({"priorityClassName": "interactive"}, {}),  # the scheduler would evict others for it
-        ({"template": {"terminationGracePeriodSeconds": 5}}, {"terminationGracePeriodSeconds": 5}),
-        ({"template": {"terminationGracePeriodSeconds": 0}}, {"terminationGracePeriodSeconds": 0}),
+        ({"template": {"terminationGracePeriodSeconds": 90}}, {"terminationGracePeriodSeconds": 90}),
     ],
 )
 def test_what_the_team_adds_to_the_pod(given: dict[str, Any], rendered: dict[str, Any]) -> None:
     plain, found = spec(on_l4()), spec(on_l4(**given))
     assert {k: v for k, v in found.items() if plain.get(k) != v} == rendered
+
+
+@pytest.mark.parametrize(("grace", "drain"), [(60, 5), (10, 5), (9, 4), (2, 1), (1, None), (0, None)])
+def test_a_pod_serves_on_for_at_most_half_of_its_time_to_end(grace: int, drain: int | None) -> None:
+    one = on_l4(template={"terminationGracePeriodSeconds": grace})
+    wanted = {"preStop": {"sleep": {"seconds": drain}}} if drain else None
+    assert spec(one)["terminationGracePeriodSeconds"] == grace
+    assert server(one).get("lifecycle") == wanted
 
 
 def test_a_placement_spreads_by_itself() -> None:

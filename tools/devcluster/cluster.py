@@ -37,9 +37,11 @@ class LocalCluster:
     Everything that it writes lies in `state`, its own folder. Any number can run side by side.
     """
 
-    def __init__(self, state: Path, lifetime: Lifetime = Lifetime.EPHEMERAL) -> None:
+    def __init__(self, state: Path, lifetime: Lifetime = Lifetime.EPHEMERAL, address: str = LOOPBACK) -> None:
         self.state = state.absolute()
         self.lifetime = lifetime
+        self.address = address
+        """Where the API server listens. Pods on a real node need one that isn't loopback."""
         self.kubeconfig = self.state / "kubeconfig"
         """Of the administrator."""
         self.audit_log = self.state / "audit.log"
@@ -47,6 +49,8 @@ class LocalCluster:
         self.kubectl = Kubectl(self.kubeconfig)
         """Runs kubectl as administrator of this cluster."""
         self.processes = ProcessTable(self.state / "processes.json")
+        self.credentials: Credentials | None = None
+        """Of the cluster that this object booted."""
         self._commands: dict[str, list[str]] = {}
 
     def __enter__(self) -> LocalCluster:
@@ -90,7 +94,7 @@ class LocalCluster:
     def revive(self, component: str, timeout: float = BOOT_TIMEOUT_SECONDS) -> None:
         """Start a component that ``kill`` ended, on the same port and data, and wait until pods could be
         created. Only the object that booted the cluster can. Raises ComponentError."""
-        self._launch(component, self._commands[component])
+        self.launch(component, self._commands[component])
         self.wait_ready(timeout)
 
     def running(self) -> bool:
@@ -114,24 +118,25 @@ class LocalCluster:
         """Wait until /readyz says yes and the first namespace can take pods."""
         probe = ApiProbe(self.kubeconfig)
         deadline = time.monotonic() + timeout
-        self._wait(API_SERVER, lambda: probe.succeeds("/readyz"), deadline)
+        self.wait_for(API_SERVER, lambda: probe.succeeds("/readyz"), deadline)
         # The ServiceAccount admission refuses pods until the controller manager made this one.
         account = "/api/v1/namespaces/default/serviceaccounts/default"
-        self._wait(CONTROLLER_MANAGER, lambda: probe.succeeds(account), deadline)
+        self.wait_for(CONTROLLER_MANAGER, lambda: probe.succeeds(account), deadline)
 
     def _boot(self, binaries: Path) -> None:
         self._fresh_state()
         (port,) = free_ports(1)
-        credentials = Credentials.make(self.state, f"https://{LOOPBACK}:{port}", self.kubeconfig)
+        server = f"https://{self.address}:{port}"
+        credentials = Credentials.make(self.state, server, self.kubeconfig, self.address)
+        self.credentials = credentials
         deadline = time.monotonic() + BOOT_TIMEOUT_SECONDS
         probe = ApiProbe(self.kubeconfig)
-        for component, its_arguments in arguments(self.state, port, credentials).items():
-            self._commands[component] = [str(binaries / component), *its_arguments]
-            self._launch(component, self._commands[component])
+        for component, its_arguments in arguments(self.state, port, credentials, self.address).items():
+            self.launch(component, [str(binaries / component), *its_arguments])
             if component == ETCD:
-                self._wait(ETCD, lambda: etcd_is_healthy(self.state, ETCD_SOCKET_FILE), deadline)
+                self.wait_for(ETCD, lambda: etcd_is_healthy(self.state, ETCD_SOCKET_FILE), deadline)
             if component == API_SERVER:
-                self._wait(API_SERVER, lambda: probe.succeeds("/readyz"), deadline)
+                self.wait_for(API_SERVER, lambda: probe.succeeds("/readyz"), deadline)
         self.wait_ready(deadline - time.monotonic())
 
     def _fresh_state(self) -> None:
@@ -145,12 +150,17 @@ class LocalCluster:
         self.processes.clear()
         (self.state / "logs").mkdir()
 
-    def _launch(self, component: str, command: list[str]) -> ProcessRecord:
+    def launch(self, component: str, command: list[str]) -> ProcessRecord:
+        """Start a process of this cluster, which ``stop`` ends, and whose end ``wait_for`` notices."""
+        self._commands[component] = command
         log = self.log_file(component)
         return start_process(Command(component, command, log, self.state), self.processes, self.lifetime)
 
-    def _wait(self, component: str, done: Callable[[], bool], deadline: float) -> None:
-        """Wait for a component, and notice at once when any of them has ended."""
+    def wait_for(self, component: str, done: Callable[[], bool], deadline: float) -> None:
+        """Wait for a component, and notice at once when any of them has ended.
+
+        `deadline` is of the monotonic clock. Raises ComponentError.
+        """
         while not done():
             for record in self.processes.records():
                 if not record.is_alive():

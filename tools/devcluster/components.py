@@ -36,6 +36,11 @@ KWOK = "kwok"
 
 BOOT_ORDER = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK)
 
+KUBELET = "kubelet"
+KUBE_PROXY = "kube-proxy"
+REAL_NODE = "worker"
+"""The name of the node that runs pods for real, where a cluster has one."""
+
 FAKE_NODE_ANNOTATION = "kwok.x-k8s.io/node"
 """What marks a simulated node, so that real ones can stand beside it."""
 
@@ -48,10 +53,17 @@ class Credentials:
     serving: KeyPair
     service_accounts: KeyPair
     kubeconfigs: Path
+    kubelet: KeyPair
+    """What the real node's kubelet serves with."""
+    kubelet_client: KeyPair
+    """What the API server asks a kubelet with, for logs and commands in containers."""
 
     @classmethod
-    def make(cls, state: Path, server: str, admin_kubeconfig: Path) -> Credentials:
-        """Create all keys, certificates and kubeconfigs of a cluster under its state folder."""
+    def make(cls, state: Path, server: str, admin_kubeconfig: Path, address: str = LOOPBACK) -> Credentials:
+        """Create all keys, certificates and kubeconfigs of a cluster under its state folder.
+
+        `address` is where the API server listens, and the real node's kubelet.
+        """
         folder = state / "pki"
         authority = CertificateAuthority(folder)
         kubeconfigs = state / "kubeconfigs"
@@ -61,24 +73,33 @@ class Credentials:
             (kubeconfigs / CONTROLLER_MANAGER, "system:kube-controller-manager", ()),
             (kubeconfigs / SCHEDULER, "system:kube-scheduler", ()),
             (kubeconfigs / KWOK, "kwok", ("system:masters",)),
+            (kubeconfigs / KUBELET, f"system:node:{REAL_NODE}", ("system:nodes",)),
+            (kubeconfigs / KUBE_PROXY, "system:kube-proxy", ()),
         )
         for path, user, groups in users:
             pair = authority.client(f"client-{path.name}", user, groups)
             write_kubeconfig(path, server=server, authority=authority.pair.certificate, user=user, pair=pair)
-        hosts = (LOOPBACK, "localhost", FIRST_SERVICE_ADDRESS, *CLUSTER_DOMAIN_HOSTS)
+        hosts = (address, LOOPBACK, "localhost", FIRST_SERVICE_ADDRESS, *CLUSTER_DOMAIN_HOSTS)
         return cls(
             authority=authority.pair,
             serving=authority.serving(API_SERVER, hosts),
             service_accounts=service_account_keys(folder),
             kubeconfigs=kubeconfigs,
+            kubelet=authority.serving(KUBELET, (REAL_NODE, address)),
+            kubelet_client=authority.client("kubelet-client", "kube-apiserver", ("system:masters",)),
         )
 
 
-def arguments(state: Path, port: int, credentials: Credentials) -> dict[str, list[str]]:
-    """Return the arguments of each component; the working folder must be `state`."""
+def arguments(
+    state: Path, port: int, credentials: Credentials, address: str = LOOPBACK
+) -> dict[str, list[str]]:
+    """Return the arguments of each component; the working folder must be `state`.
+
+    `address` is where the API server listens: the loopback one, or one that pods can reach.
+    """
     return {
         ETCD: _etcd(),
-        API_SERVER: _api_server(state, port, credentials),
+        API_SERVER: _api_server(state, port, credentials, address),
         CONTROLLER_MANAGER: _controller_manager(credentials),
         SCHEDULER: _scheduler(credentials),
         KWOK: kwok_arguments(credentials.kubeconfigs / KWOK),
@@ -102,15 +123,19 @@ def _etcd() -> list[str]:
     ]
 
 
-def _api_server(state: Path, port: int, credentials: Credentials) -> list[str]:
+def _api_server(state: Path, port: int, credentials: Credentials, address: str) -> list[str]:
     issuer = f"https://{CLUSTER_DOMAIN_HOSTS[-1]}"
     return [
         f"--etcd-servers={ETCD_SOCKET}",
-        f"--bind-address={LOOPBACK}",
+        f"--bind-address={address}",
         f"--secure-port={port}",
-        f"--advertise-address={LOOPBACK}",
-        # The endpoints of the Service "kubernetes" must not be loopback, so there are none.
-        "--endpoint-reconciler-type=none",
+        f"--advertise-address={address}",
+        # The endpoints of the Service "kubernetes" must not be loopback: then there are none.
+        f"--endpoint-reconciler-type={'none' if address == LOOPBACK else 'lease'}",
+        f"--kubelet-certificate-authority={credentials.authority.certificate}",
+        f"--kubelet-client-certificate={credentials.kubelet_client.certificate}",
+        f"--kubelet-client-key={credentials.kubelet_client.key}",
+        "--kubelet-preferred-address-types=InternalIP",
         f"--cert-dir={state / 'pki'}",
         f"--client-ca-file={credentials.authority.certificate}",
         f"--tls-cert-file={credentials.serving.certificate}",

@@ -39,6 +39,12 @@ def test_help_of_every_command_has_an_example(stowage: Stowage) -> None:
         assert "Example" in text
 
 
+def test_what_is_no_name_of_a_namespace_is_refused(stowage: Stowage) -> None:
+    done = stowage("operator", "run", "--namespace", "shop", "--namespace", "Shop_2")
+    assert done.returncode == 1
+    assert done.stderr == "stowage operator: 'Shop_2' is no name of a namespace\n"
+
+
 def test_catalog_lists_and_shows(stowage: Stowage) -> None:
     assert "nvidia-l4" in stowage("catalog").stdout
     assert "KNOWN FROM" in stowage("catalog", "nvidia-l4").stdout

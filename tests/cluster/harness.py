@@ -71,7 +71,7 @@ class OperatorProcess:
     def __init__(self, kubeconfig: Path, log: Path, *arguments: str, **environment: str) -> None:
         self.log = log
         self.port = free_ports(1)[0]
-        self._kubeconfig = kubeconfig
+        self.kubeconfig = kubeconfig
         self._arguments = arguments
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,7 +80,7 @@ class OperatorProcess:
         """Starts it, and waits until it says that it is ready."""
         environment = {
             **os.environ,
-            "KUBECONFIG": str(self._kubeconfig),
+            "KUBECONFIG": str(self.kubeconfig),
             "PYTHONPATH": str(ROOT / "operator"),
             "PYTHONUNBUFFERED": "1",
             **self._environment,

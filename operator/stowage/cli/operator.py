@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""An RFC 1123 label, as the API server has it."""
 LOST_LEASE = 3
 """The exit code of a process that was the leader and isn't any more."""
 
@@ -33,6 +36,14 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME", help="Context of the kubeconfig. Absent: the current one, or the pod's own."
+        ),
+    ] = None,
+    namespaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--namespace",
+            metavar="NAME",
+            help="Serve this namespace only; give it again for each further one. Absent: all.",
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Objects that are worked on at once.")] = 8,
@@ -88,7 +99,17 @@ def run(
             typer.echo(f"stowage operator: {error}", err=True)
             raise typer.Exit(1) from None
         election = Election(lease_namespace or own_namespace(), lease_name, identity(), timing)
-    options = Options(context=context, workers=workers, resync_seconds=resync, election=election)
+    for name in namespaces or ():
+        if not NAMESPACE.fullmatch(name):
+            typer.echo(f"stowage operator: {name!r} is no name of a namespace", err=True)
+            raise typer.Exit(1)
+    options = Options(
+        context=context,
+        workers=workers,
+        resync_seconds=resync,
+        election=election,
+        namespaces=tuple(namespaces or ()),
+    )
     try:
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(serve(options, Health(health_host, health_port)))

@@ -13,7 +13,7 @@ from stowage.api.meta import FIELD_MANAGER
 from stowage.cluster.circuit import Circuit
 from stowage.cluster.configuration import load_configuration
 from stowage.cluster.errors import ClusterError, Gone, Retry, Unauthorized, error_from_status
-from stowage.cluster.ports import INFERENCE_DEPLOYMENTS, PAGE_SIZE, Body, Listing, ResourceType, WatchEvent
+from stowage.cluster.ports import PAGE_SIZE, PLACEMENT_POLICIES, Body, Listing, ResourceType, WatchEvent
 from stowage.cluster.transport import REQUEST_TIMEOUT, Request, Transport
 
 T = TypeVar("T")
@@ -212,10 +212,11 @@ class KubernetesCluster:
             raise
 
     async def _probe(self) -> None:
-        """Reads one object of ours: that needs the network, the API server, its roles and its etcd."""
-        path = INFERENCE_DEPLOYMENTS.path()
+        """Reads one object of ours: that needs the network, the API server, its roles and its etcd. One of
+        the cluster's, since an operator that is limited to namespaces may read no others."""
+        path = PLACEMENT_POLICIES.path()
         await self._transport.send(
-            Request("GET", path, _title("list", INFERENCE_DEPLOYMENTS, ""), {"limit": "1"})
+            Request("GET", path, _title("list", PLACEMENT_POLICIES, ""), {"limit": "1"})
         )
 
 

@@ -7,7 +7,7 @@ are ignored; without posting, peering and scanning kopf writes nothing at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import kopf
@@ -15,19 +15,18 @@ import kopf
 from stowage.cluster.configuration import load_configuration
 from stowage.cluster.ports import Body
 from stowage.control.store import AnyStore
-from stowage.control.world import World
 
 Observed = tuple[AnyStore, str | None, Body]
 """Where an event belongs, its type, and the object. The type is None for an object that a list found."""
 
 
 def registry_for(
-    world: World, context: str | None, hand_over: Callable[[Observed], None]
+    stores: Iterable[AnyStore], context: str | None, hand_over: Callable[[Observed], None]
 ) -> kopf.OperatorRegistry:
     """Event handlers for all that the stores keep."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login(context))
-    for store in world.stores:
+    for store in stores:
         resource = store.resource
         kopf.on.event(
             resource.group, resource.version, resource.plural, registry=registry, id=resource.plural
@@ -61,7 +60,7 @@ def _login(context: str | None) -> Any:
     return login
 
 
-def settings_for(world: World) -> kopf.OperatorSettings:
+def settings_for(stores: Iterable[AnyStore]) -> kopf.OperatorSettings:
     """kopf's settings: quiet, bounded, and filtered by the server where we can say what we want."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
@@ -74,7 +73,7 @@ def settings_for(world: World) -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 1
     settings.queueing.exit_timeout = 0.5
     settings.process.ultimate_exiting_timeout = None  # kills the process even where kopf is to start again
-    for store in world.stores:
+    for store in stores:
         if store.selector:
             resource = store.resource
             selectors: Any = settings.watching.label_selectors

@@ -15,7 +15,7 @@ from stowage.cluster import ports
 from stowage.cluster.circuit import Circuit
 from stowage.cluster.client import KubernetesCluster
 from stowage.cluster.ports import Body, Cluster
-from stowage.cluster.reflector import Reflector
+from stowage.cluster.reflector import Reflector, object_key
 from stowage.control import resync
 from stowage.control.device_watch import DeviceWatch
 from stowage.control.election import Elector, LostLeaseError
@@ -25,14 +25,16 @@ from stowage.control.failing.review import Failures
 from stowage.control.leading import Leading
 from stowage.control.lease import Timing
 from stowage.control.line import ROOM, Line, WorkKey
+from stowage.control.namespaces import Namespaces
 from stowage.control.outage import sit_out
+from stowage.control.policies import defaults
 from stowage.control.policy_status import report_policies
 from stowage.control.projections import BOUND_PODS, PodUse, project_pod
 from stowage.control.queue import WorkQueue
 from stowage.control.reconcile import SECONDS, Reconciler, utc_now
+from stowage.control.scope import Scope
 from stowage.control.triggers import Triggers, everyone
 from stowage.control.watchdog import Watchdog
-from stowage.control.watches import watch
 from stowage.control.world import World
 from stowage.observe import metrics
 from stowage.observe.health import Health
@@ -51,6 +53,8 @@ class Options:
     resync_seconds: float = resync.PERIOD_SECONDS
     election: Election | None = None
     """None: this process is the only one, and decides at once."""
+    namespaces: tuple[str, ...] = ()
+    """Which are served; none named: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,6 @@ class Election:
     name: str
     identity: str
     timing: Timing
-
-
-def _namespace_labels(body: Body) -> dict[str, str] | None:
-    """Labels of a namespace; None for one that is going, where nothing can be made any more."""
-    if "deletionTimestamp" in body["metadata"]:
-        return None
-    return dict(body["metadata"].get("labels") or {})
 
 
 class Operator:
@@ -84,7 +81,7 @@ class Operator:
         self._options = options
         self._triggers = Triggers(self.queue.add_after)
         self._known_problems: tuple[str, ...] = ()
-        self.world = World(load_catalog(), self._triggers.changed)
+        self.world = World(load_catalog(), self._triggers.changed, Scope.of(options.namespaces))
         own_pods = OwnPods(Nodes(self.world.nodes.items).alive, time.time)
         failures = Failures(cluster, self.world, own_pods)
         self._reconciler = Reconciler(cluster, self.world, self._look_again, failures)
@@ -92,7 +89,7 @@ class Operator:
         self._own_pods: Reflector[OwnPod] = Reflector(
             cluster,
             ports.PODS,
-            project=project_own_pod,
+            project=self._own_pod,
             on_change=self._triggers.own_pod(own_pods.change),
             on_error=self._watch_broke(ports.PODS),
             label_selector=SELECTOR,
@@ -107,16 +104,12 @@ class Operator:
             field_selector=BOUND_PODS,
             pause=circuit.pause,
         )
-        self._namespaces: Reflector[dict[str, str]] = Reflector(
-            cluster,
-            ports.NAMESPACES,
-            project=_namespace_labels,
-            on_change=self.world.namespace_changed,
-            on_error=self._watch_broke(ports.NAMESPACES),
-            pause=circuit.pause,
-        )
+        self._namespaces = Namespaces(cluster, self.world, self._watch_broke(ports.NAMESPACES), circuit)
         self._devices = DeviceWatch(cluster, self.world, circuit.pause)
         self._resync = resync.Resync(cluster, self.world, options.resync_seconds, circuit.pause)
+
+    def _own_pod(self, body: Body) -> OwnPod | None:
+        return project_own_pod(body) if self.world.scope.includes(object_key(body)[0]) else None
 
     def _look_again(self, key: tuple[str, str], seconds: float) -> None:
         self.queue.add_after((ports.INFERENCE_DEPLOYMENTS.plural, *key), seconds)
@@ -128,7 +121,7 @@ class Operator:
         watchdog = Watchdog(health, self.world, self.queue, period)
         watchdog.watch("pods", self._pods)
         watchdog.watch("own-pods", self._own_pods)
-        watchdog.watch("namespaces", self._namespaces)
+        watchdog.watch("namespaces", self._namespaces.reflector)
         if self._elector is not None:
             watchdog.elect(self._elector)
         async with asyncio.TaskGroup() as group:
@@ -137,11 +130,11 @@ class Operator:
             group.create_task(self._reconciler.events.run(), name="events")
             group.create_task(self._pods.run(), name="pods")
             group.create_task(self._own_pods.run(), name="own pods")
-            group.create_task(self._namespaces.run(), name="namespaces")
+            group.create_task(self._namespaces.reflector.run(), name="namespaces")
             group.create_task(self._devices.run(), name="devices")
+            await self._namespaces.reflector.synced.wait()
             await resync.fill(self._cluster, self.world)
-            watches = self._pods, self._own_pods, self._namespaces
-            await asyncio.gather(*(each.synced.wait() for each in watches))
+            await asyncio.gather(*(each.synced.wait() for each in (self._pods, self._own_pods)))
             await self._devices.answered()
             group.create_task(self._resync.run(watchdog.resynced), name="resync")
             outages = sit_out(self._circuit, self.queue, self._look_afresh, self._begin_again)
@@ -156,7 +149,7 @@ class Operator:
             )
             health.ready = True
             take_signals(self.leading.stop)
-            await watch(self.world, self._options.context, self._resync.doubt, self._circuit)
+            await self._namespaces.watch(self._options.context, self._resync.doubt)
 
     async def _prepare(self) -> None:
         """Before the first decision of a leader: a standby's watches may have been cut without a word, and
@@ -169,7 +162,7 @@ class Operator:
 
     async def _look_afresh(self) -> None:
         await resync.whole(self._cluster, self.world)
-        for reflector in (self._pods, self._own_pods, self._namespaces, self._devices):
+        for reflector in (self._pods, self._own_pods, self._namespaces.reflector, self._devices):
             await reflector.refresh()
 
     def _begin_again(self) -> None:
@@ -196,6 +189,8 @@ class Operator:
             len(pools),
             len(self.world.workloads.items),
         )
+        if missing := self.world.scope.only - self.world.scope.there.keys():
+            _log.info("waiting for namespaces that aren't there yet: %s", ", ".join(sorted(missing)))
         self.queue.add(("fleet", "", ""))
         self.queue.add((ports.PLACEMENT_POLICIES.plural, "", ""))
 
@@ -211,9 +206,16 @@ class Operator:
         elif key == ROOM:
             await self._line.offer()
         elif plural == ports.PLACEMENT_POLICIES.plural:
-            await report_policies(self._cluster, self.world, utc_now().strftime(SECONDS))
+            await self._report_policies()
         else:
             await self._line.look((namespace, name))
+
+    async def _report_policies(self) -> None:
+        """A policy is the whole cluster's: operators that serve some namespaces only write nothing to it."""
+        if not self.world.scope.only:
+            await report_policies(self._cluster, self.world, utc_now().strftime(SECONDS))
+        elif len(names := [p.name for p in defaults(self.world)]) > 1:
+            _log.warning("%s are default policies; the oldest, %s, is used", ", ".join(names), names[0])
 
     def _report_problems(self) -> None:
         problems = self.world.discovery.problems

@@ -76,7 +76,8 @@ class Reconciler:
         Returns False where it wants room that others wait for before it: nothing was done then.
         """
         parsed = self.world.workloads.items.get(key)
-        if parsed is None or parsed.deleting or key[0] not in self.world.namespaces:
+        gone = key[0] not in self.world.namespaces or not self.world.scope.serves(key[0])
+        if parsed is None or parsed.deleting or gone:
             self.recorder.forget(key)
             self.moves.forget(key)
             return True

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
-from stowage.cluster.errors import ClusterError, Gone
+from stowage.cluster.errors import ClusterError, Forbidden, Gone
 from stowage.cluster.ports import Cluster
 from stowage.control.store import AnyStore
 from stowage.control.world import World
@@ -27,10 +27,17 @@ def _nothing() -> None:
 
 async def fill(cluster: Cluster, world: World) -> None:
     """Lists everything once, waiting for what isn't there yet, such as our own CRDs."""
-    for store in world.stores:
+    for place in world.scope.places():
+        await fill_place(cluster, world, place)
+
+
+async def fill_place(cluster: Cluster, world: World, place: str) -> bool:
+    """The same for one place of ``scope.places()``. False for a namespace that we may not read: it must not
+    keep the others waiting."""
+    for store in world.stores_in(place):
         while True:
             try:
-                await _list(cluster, store, first=True)
+                await _list(cluster, store, place, first=True)
                 break
             except Gone:
                 _log.warning(
@@ -38,8 +45,19 @@ async def fill(cluster: Cluster, world: World) -> None:
                     store.resource.qualified,
                 )
             except ClusterError as error:
+                if place and isinstance(error, Forbidden):
+                    _refused(world, place, error)
+                    return False
                 _log.warning("%s", error)
             await asyncio.sleep(FIRST_RETRY_SECONDS)
+    if place:
+        world.serve(place, readable=True)
+    return True
+
+
+def _refused(world: World, namespace: str, error: Forbidden) -> None:
+    world.serve(namespace, readable=False)
+    _log.warning("nothing is decided in namespace %s: %s", namespace, error)
 
 
 class Resync:
@@ -85,13 +103,21 @@ class Resync:
 
 
 async def once(cluster: Cluster, world: World) -> bool:
-    """Lists everything again; returns whether all of it could be listed."""
+    """Lists everything again; returns whether all of it could be listed. A namespace that we may not read is
+    said and left out."""
+    return all([await _again(cluster, world, place) for place in world.scope.watched_places()])
+
+
+async def _again(cluster: Cluster, world: World, place: str) -> bool:
     complete = True
-    for store in world.stores:
+    for store in world.stores_in(place):
         before = store.repairs
         try:
-            await _list(cluster, store, first=False)
+            await _list(cluster, store, place, first=False)
         except ClusterError as error:
+            if place and isinstance(error, Forbidden):
+                _refused(world, place, error)
+                return True
             complete = False
             _log.warning("resync: %s", error)
         if store.repairs != before:
@@ -101,6 +127,8 @@ async def once(cluster: Cluster, world: World) -> bool:
                 store.repairs - before,
                 store.resource.qualified,
             )
+    if place and complete:
+        world.serve(place, readable=True)
     return complete
 
 
@@ -112,6 +140,8 @@ async def whole(cluster: Cluster, world: World) -> None:
         await asyncio.sleep(FIRST_RETRY_SECONDS)
 
 
-async def _list(cluster: Cluster, store: AnyStore, *, first: bool) -> None:
-    listing = await cluster.list(store.resource, decode=store.decode, label_selector=store.selector)
-    store.replace(listing, first=first)
+async def _list(cluster: Cluster, store: AnyStore, place: str, *, first: bool) -> None:
+    listing = await cluster.list(
+        store.resource, decode=store.decode, namespace=place, label_selector=store.selector
+    )
+    store.replace(listing, first=first, namespace=place)

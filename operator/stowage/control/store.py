@@ -72,8 +72,14 @@ class Store(Generic[T]):
         whole = {"apiVersion": self.resource.api_version, "kind": self.resource.kind, **body}
         return key, version_of(body), self._read(key, whole)
 
-    def replace(self, listing: Listing[tuple[Key, int, T | None]], *, first: bool) -> None:
-        """Takes a whole list for true, except where events since then know better."""
+    def replace(
+        self, listing: Listing[tuple[Key, int, T | None]], *, first: bool, namespace: str = ""
+    ) -> None:
+        """Takes a whole list for true, except where events since then know better.
+
+        Args:
+            namespace: the list is of this one only, and says nothing of others.
+        """
         at = int(listing.resource_version) if listing.resource_version.isdigit() else 0
         listed: set[Key] = set()
         changes = 0
@@ -82,10 +88,17 @@ class Store(Generic[T]):
             if version > max(self._versions.get(key, 0), self._deleted.get(key, 0)):
                 changes += self._keep(key, version, item)
         for key in [k for k, v in self._versions.items() if k not in listed and v <= at]:
-            changes += self._drop(key)
-        self._deleted = {k: v for k, v in self._deleted.items() if v > at}
+            if namespace in ("", key[0]):
+                changes += self._drop(key)
+        self._deleted = {k: v for k, v in self._deleted.items() if v > at or namespace not in ("", k[0])}
         if not first:
             self.repairs += changes
+
+    def forget_namespace(self, namespace: str) -> None:
+        """Drops all of a namespace that is gone."""
+        for key in [k for k in self._versions if k[0] == namespace]:
+            self._drop(key)
+        self._deleted = {k: v for k, v in self._deleted.items() if k[0] != namespace}
 
     def _read(self, key: Key, body: Body) -> T | None:
         """The projection. One odd object must not blind us to all the others: it keeps its last one."""

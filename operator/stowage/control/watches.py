@@ -34,12 +34,13 @@ _log = logging.getLogger(__name__)
 
 
 async def watch(
-    world: World, context: str | None, relisted: Callable[[], None], circuit: Circuit
+    world: World, place: str, context: str | None, relisted: Callable[[], None], circuit: Circuit
 ) -> NoReturn:
-    """Feeds the stores from kopf's watches until cancelled. Where kopf ends, that is said in one line, and it
-    starts again.
+    """Feeds the stores of a place from kopf's watches until cancelled. Where kopf ends, that is said in one
+    line, and it starts again.
 
     Args:
+        place: one of ``scope.places()``: the cluster, or a namespace.
         relisted: told that kopf listed something anew, or couldn't: what was deleted before that, it will
             never tell.
         circuit: while it is open, there is no kopf, which would try each of its watches all the time.
@@ -48,14 +49,15 @@ async def watch(
     while True:
         started, wait = time.monotonic(), 0.0
         try:
-            await _Thread(world, context, relisted, circuit).run()
+            await _Thread(world, place, context, relisted, circuit).run()
         except Exception as error:
             failures = 1 if time.monotonic() - started > LASTED_SECONDS else failures + 1
             base, cap = RESTART_BACKOFF
             wait = full_jitter(failures, base=base, cap=cap, random=random)
             why = getattr(error, "message", None) or error
-            metrics.watch_restarted("all")
-            _log.error("the watches ended: %s; they start again in %.1f s", why, wait)
+            metrics.watch_restarted(place or "all")
+            where = f" of namespace {place}" if place else ""
+            _log.error("the watches%s ended: %s; they start again in %.1f s", where, why, wait)
         else:
             failures = 0
         relisted()
@@ -66,17 +68,19 @@ class _Thread:
     """One life of kopf."""
 
     def __init__(
-        self, world: World, context: str | None, relisted: Callable[[], None], circuit: Circuit
+        self, world: World, place: str, context: str | None, relisted: Callable[[], None], circuit: Circuit
     ) -> None:
         self._circuit = circuit
         self._ours = asyncio.get_running_loop()
         self._relisted = relisted
-        self._registry = registry_for(world, context, self._hand_over)
-        self._settings = settings_for(world)
+        self._place = place
+        self._registry = registry_for(world.stores_in(place), context, self._hand_over)
+        self._settings = settings_for(world.stores_in(place))
         self._kopfs = asyncio.new_event_loop()
         self._kopfs.set_exception_handler(_stray_error)
         self._told_to_end = asyncio.Event()
         self._ended: asyncio.Future[None] = self._ours.create_future()
+        self._left = False
 
     async def run(self) -> None:
         """Runs until kopf ends, whose error it raises, or the API server is away, or until cancelled."""
@@ -88,6 +92,7 @@ class _Thread:
             if self._ended.done():
                 self._ended.result()
         finally:
+            self._left = True
             away.cancel()
             if not self._ended.done():
                 self._kopfs.call_soon_threadsafe(self._told_to_end.set)
@@ -100,6 +105,8 @@ class _Thread:
             self._ours.call_soon_threadsafe(self._take, observed)
 
     def _take(self, observed: Observed) -> None:
+        if self._left:
+            return  # of a namespace that was left, say: nobody would ever tell that this went
         store, kind, body = observed
         store.observe(kind, body)
         if kind is None:
@@ -117,7 +124,11 @@ class _Thread:
 
     async def _until_it_ends(self) -> None:
         tasks = await kopf.spawn_tasks(
-            registry=self._registry, settings=self._settings, standalone=True, clusterwide=True
+            registry=self._registry,
+            settings=self._settings,
+            standalone=True,
+            clusterwide=not self._place,
+            namespaces=[self._place] if self._place else [],
         )
         told = asyncio.create_task(self._told_to_end.wait())
         done, _ = await asyncio.wait({*tasks, told}, return_when=asyncio.FIRST_COMPLETED)

@@ -17,6 +17,7 @@ from stowage.cluster.reflector import Key
 from stowage.control.holdings import Holdings
 from stowage.control.parsed import Parsed, Parser
 from stowage.control.projections import Child, PodUse, project_child, project_node
+from stowage.control.scope import Scope
 from stowage.control.store import AnyStore, Store
 from stowage.control.usage import Usage
 from stowage.placement.discovery import Discoverer, Discovery
@@ -47,6 +48,7 @@ class World:
 
     catalog: Catalog
     changed: Changed
+    scope: Scope = field(default_factory=Scope)
     workloads: Store[Parsed[InferenceDeployment]] = field(init=False)
     policies: Store[Parsed[PlacementPolicy]] = field(init=False)
     classes: Store[Parsed[AcceleratorClass]] = field(init=False)
@@ -115,6 +117,27 @@ class World:
             self.budgets,
             self.workloads,
         )
+
+    def stores_in(self, place: str) -> tuple[AnyStore, ...]:
+        """Those that are filled from a place of ``scope.places()``; workloads last, since no object must be
+        looked at before what serves for it is known."""
+        if not self.scope.only:
+            return self.stores
+        return tuple(store for store in self.stores if store.resource.namespaced == bool(place))
+
+    def serve(self, namespace: str, *, readable: bool) -> None:
+        """Takes in whether everything in a namespace of the scope could be listed."""
+        if readable == (namespace in self.scope.readable):
+            return
+        (self.scope.readable.add if readable else self.scope.readable.discard)(namespace)
+        self.changed(ports.NAMESPACES.plural, ("", namespace))
+
+    def leave(self, namespace: str) -> None:
+        """Takes in that a namespace of the scope is gone, and with it all that it held."""
+        self.serve(namespace, readable=False)
+        self.scope.watched.discard(namespace)
+        for store in self.stores_in(namespace):
+            store.forget_namespace(namespace)
 
     def pod_changed(self, key: Key, old: PodUse | None, new: PodUse | None) -> None:
         """Takes in that a pod came, went, or was bound."""

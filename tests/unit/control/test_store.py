@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from stowage.cluster.ports import NODES, Body, Listing
+from stowage.cluster.ports import NODES, SERVICES, Body, Listing
 from stowage.cluster.reflector import Key
 from stowage.control.store import Store
 
@@ -103,6 +103,25 @@ def test_tombstones_are_dropped_by_the_next_list(bench: Bench) -> None:
     bench.store.observe("DELETED", node(3, "x"))
     bench.store.replace(bench.listing([], 5), first=False)
     assert bench.store._deleted == {}
+
+
+def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
+    def body(namespace: str, version: int) -> Body:
+        return {"metadata": {"name": "a", "namespace": namespace, "resourceVersion": str(version)}}
+
+    store: Store[int] = Store(
+        SERVICES, lambda each: int(each["metadata"]["resourceVersion"]), lambda *_: None
+    )
+    for each in (body("one", 1), body("two", 2)):
+        store.observe("ADDED", each)
+    store.observe("DELETED", body("three", 3))
+    store.replace(Listing([], "5"), first=False, namespace="one")
+    assert store.items == {("two", "a"): 2}
+    assert store.repairs == 1
+    store.observe("ADDED", body("three", 2))  # late: the list didn't make it forget that this went
+    assert store.items == {("two", "a"): 2}
+    store.forget_namespace("two")
+    assert store.items == {}
 
 
 def test_items_of_a_list_get_the_kind_that_lists_leave_out() -> None:

@@ -56,11 +56,15 @@ generate: $(STAMP) ## Write crds/, roles, docs/reference/, docs/examples/ and th
 	$(DEVCLUSTER) fleet > docs/examples/fleet.yaml
 	$(BIN)/python tests/docs/console.py docs/deciding.md docs/plan.md
 
+UV_LOCK = $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --no-header
+
+# The image's two files are constrained by the first: the image holds the very versions that are tested.
 lock: $(STAMP) ## Pin all dependencies anew
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \
-	    --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes images/builder/pyproject.toml \
-	    --no-emit-index-url --no-emit-find-links --no-header -o images/builder/requirements.lock
+	$(UV_LOCK) --universal --group dev pyproject.toml -o requirements.lock
+	$(UV_LOCK) --python-platform linux -c requirements.lock pyproject.toml -o requirements-operator.lock
+	$(UV_LOCK) --python-platform linux --group image -o requirements-build.lock
+	$(UV_LOCK) --universal images/builder/pyproject.toml -o images/builder/requirements.lock
 
 bench: $(STAMP) ## Measure decisions, and compare with the last time (ARGS="decide fleet discover status")
 	@PYTHONPATH=. $(BIN)/python -m bench $(ARGS)

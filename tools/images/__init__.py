@@ -1,0 +1,1 @@
+"""Builds the container images, with Docker where it runs, else without any registry or daemon."""

@@ -1,0 +1,3 @@
+module stowage.dev/pause
+
+go 1.26.0

@@ -38,7 +38,7 @@ RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/en
  && echo 'stowage:x:65532:65532:stowage:/:/sbin/nologin' >> /etc/passwd \
  && echo 'stowage:x:65532:' >> /etc/group \
  && /opt/stowage/bin/python3 -c "import importlib, pkgutil, stowage; [importlib.import_module(m.name) for m in \
-      pkgutil.walk_packages(stowage.__path__, 'stowage.') if not m.name.endswith('__main__')]"
+      pkgutil.walk_packages(stowage.__path__, 'stowage.') if not m.name.endswith(('__main__', 'advise_plot'))]"
 ENV PATH=/opt/stowage/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp
 LABEL org.opencontainers.image.title="Stowage operator" \
       org.opencontainers.image.description="Puts every inference workload on the accelerator that suits it, in the variant that runs best there" \

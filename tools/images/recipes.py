@@ -45,6 +45,11 @@ RECIPES: dict[str, Recipe | None] = {
         ),
         locks=("requirements-build.lock", "requirements-operator.lock"),
     ),
+    "onnx-server": Recipe(
+        context=REPOSITORY / "images" / "onnx",
+        parts=("onnx_server", "pyproject.toml", "requirements-build.lock", "requirements.lock"),
+        locks=("requirements-build.lock", "requirements.lock"),
+    ),
     "pause": None,  # one static program, no Dockerfile: see images.pause
 }
 """By name."""

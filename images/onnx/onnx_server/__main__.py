@@ -1,0 +1,3 @@
+from onnx_server.main import main
+
+main()

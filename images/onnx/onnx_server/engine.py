@@ -1,0 +1,90 @@
+"""What computes: ONNX Runtime on CPUs, behind the few calls that the server makes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime
+
+from onnx_server.errors import ModelError, RequestError
+from onnx_server.signature import ANY, Signature
+from onnx_server.tensors import Arrays
+
+log = logging.getLogger(__name__)
+
+WARNING_AND_WORSE = 2
+"""ONNX Runtime's number for what it logs at the least."""
+
+
+class Engine(Protocol):
+    """What the server needs of a library that runs models."""
+
+    platform: str
+    """As the protocol's metadata names it, such as onnxruntime_onnx."""
+    signature: Signature
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Compute all outputs. Called from several threads at once. Raises RequestError."""
+
+
+class OnnxRuntime:
+    """A model in ONNX Runtime, on CPUs."""
+
+    platform = "onnxruntime_onnx"
+
+    def __init__(self, file: Path, threads: int) -> None:
+        """Load a model to run on `threads` threads. Raises ModelError."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = WARNING_AND_WORSE
+        # A thread that spins between requests uses up the container's share of time for the next one.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(file), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its errors have no common class of their own
+            raise ModelError(f"{file} can't be loaded: {_sentence(error)}") from error
+        self.signature = Signature.of(self._session.get_inputs(), self._session.get_outputs())
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Compute all outputs. Raises RequestError for what the model refuses, 503 where memory is short."""
+        names = list(self.signature.outputs)
+        try:
+            return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+        except Exception as error:
+            text = _sentence(error)
+            if isinstance(error, MemoryError) or "Failed to allocate memory" in text:
+                raise RequestError(
+                    "memory is short for this request; send a smaller batch", status=503
+                ) from error
+            raise RequestError(f"the model refuses these inputs: {text}") from error
+
+
+def warm_up(engine: Engine) -> None:
+    """Run the model once on zeros: what is made at the first run must not keep the first client waiting."""
+    try:
+        engine.run(
+            {name: _zeros(each.datatype, each.shape) for name, each in engine.signature.inputs.items()}
+        )
+    except RequestError as error:
+        log.warning("not warmed up: %s", error)
+
+
+def _zeros(datatype: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    from kserve.utils.numpy_codec import to_np_dtype
+
+    sizes = [1 if each == ANY else each for each in shape]
+    if datatype == "BYTES":
+        return np.full(sizes, "", dtype=np.object_)
+    return np.zeros(sizes, dtype=to_np_dtype(datatype))
+
+
+def _sentence(error: Exception) -> str:
+    """Its message on one line, without the number in front."""
+    text = " ".join(str(error).split())
+    return text.partition(" : ")[2].removeprefix("1 : ") if text.startswith("[ONNXRuntimeError]") else text

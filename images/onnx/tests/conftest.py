@@ -1,0 +1,42 @@
+"""Models in files of their own, and the application around one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.argv = sys.argv[:1]  # KServe reads the command line when it is imported
+sys.path.insert(0, str(Path(__file__).parent))
+
+import models  # noqa: E402
+from starlette.testclient import TestClient  # noqa: E402
+
+from onnx_server.application import application  # noqa: E402
+from onnx_server.drain import Draining  # noqa: E402
+from onnx_server.engine import OnnxRuntime  # noqa: E402
+
+Serve = Callable[..., TestClient]
+
+
+@pytest.fixture
+def draining() -> Draining:
+    return Draining(60)
+
+
+@pytest.fixture
+def serve(draining: Draining) -> Serve:
+    """Serve a model's file under the name m."""
+
+    def client(file: Path, name: str = "m", max_bytes: int = 1024 * 1024) -> TestClient:
+        app = application(name, OnnxRuntime(file, 1), draining, workers=2, max_bytes=max_bytes)
+        return TestClient(app, raise_server_exceptions=False)
+
+    return client
+
+
+@pytest.fixture
+def linear(serve: Serve, tmp_path: Path) -> TestClient:
+    return serve(models.linear(tmp_path / "linear.onnx"))

@@ -24,8 +24,8 @@ COPY operator ./operator
 RUN /tools/bin/python3 -m hatchling build -t wheel -d /dist \
  && python3 -m pip --python /opt/stowage/bin/python3 install --quiet --no-compile --no-deps --no-index /dist/*.whl \
  && mkdir /opt/stowage/sbom \
- && /tools/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
-      --spec-version 1.6 --output-file /opt/stowage/sbom/stowage-operator.cdx.json /opt/stowage/bin/python3 \
+ && env -u PYTHONPATH /tools/bin/cyclonedx-py environment --output-reproducible --spec-version 1.6 \
+      --output-file /opt/stowage/sbom/stowage-operator.cdx.json /opt/stowage/bin/python3 \
  && find /opt/stowage -depth -type d \( -name tests -o -name test \) -exec rm -rf {} +
 
 FROM ${BASE}

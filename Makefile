@@ -56,7 +56,7 @@ generate: $(STAMP) ## Write crds/, roles, docs/reference/, docs/examples/ and th
 	$(DEVCLUSTER) fleet > docs/examples/fleet.yaml
 	$(BIN)/python tests/docs/console.py docs/deciding.md docs/plan.md
 
-UV_LOCK = $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes \
+UV_LOCK = $(CURDIR)/$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --no-header
 
 # The image's two files are constrained by the first: the image holds the very versions that are tested.
@@ -64,6 +64,11 @@ lock: $(STAMP) ## Pin all dependencies anew
 	$(UV_LOCK) --universal --group dev pyproject.toml -o requirements.lock
 	$(UV_LOCK) --python-platform linux -c requirements.lock pyproject.toml -o requirements-operator.lock
 	$(UV_LOCK) --python-platform linux --group image -o requirements-build.lock
+	cd images/onnx && $(UV_LOCK) --python-platform linux pyproject.toml -o requirements.lock
+	cd images/onnx && $(UV_LOCK) --python-platform linux -c requirements.lock --group test pyproject.toml \
+	    -o requirements-test.lock
+	cd images/onnx && $(UV_LOCK) --python-platform linux -c ../../requirements-build.lock --group image \
+	    -o requirements-build.lock
 	$(UV_LOCK) --universal images/builder/pyproject.toml -o images/builder/requirements.lock
 
 bench: $(STAMP) ## Measure decisions, and compare with the last time (ARGS="decide fleet discover status")

@@ -16,8 +16,12 @@ SUITE = "bookworm"
 PYTHON = "3.11"
 """Of that suite. The wheels are those of this version."""
 
-# usr-is-merged: what is asked for without it pulls in all of Perl.
+# usr-is-merged takes the place of usrmerge, which brings all of Perl.
 _PACKAGES = ("ca-certificates", "python3", "usr-is-merged")
+_NEEDLESS = (
+    "usrmerge libfile-find-rule-perl libnumber-compare-perl libtext-glob-perl "
+    "perl perl-modules-5.36 libperl5.36"
+)
 _OPTIONS = (
     "--variant=essential",
     "--dpkgopt=path-exclude=/usr/share/man/*",
@@ -25,6 +29,7 @@ _OPTIONS = (
     "--dpkgopt=path-exclude=/usr/share/locale/*",
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    f'--customize-hook=chroot "$1" dpkg --purge {_NEEDLESS}',
     # Byte code of the whole library is 20 MB; an image compiles what it imports.
     '--customize-hook=find "$1"/usr -name __pycache__ -prune -exec rm -rf {} +',
     '--customize-hook=rm -rf "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old "$1"/var/log/*',

@@ -118,7 +118,7 @@ def test_descriptions_are_sentences_on_one_line() -> None:
 
 def test_every_list_is_bounded_and_says_how_it_merges() -> None:
     for path, node in _of_type("array"):
-        assert 0 < node["maxItems"] <= 64, path
+        assert 0 < node["maxItems"] <= 128, path
         assert node["x-kubernetes-list-type"] in ("atomic", "map"), path
 
 

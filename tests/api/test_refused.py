@@ -82,6 +82,16 @@ class Refused(NamedTuple):
 VARIANT_0 = "spec.variants.0"
 BOTH_SIZES = {"name": "llama", "task": "chat", "attention": ATTENTION, "inference": {"flops": 1}}
 TEXT_WANTED = "must be of type string"
+TEMPLATE = "spec.template"
+ENV = f"{TEMPLATE}.env"
+VARIABLE = "write other variables: this one would choose devices or load code"
+VARIABLE_NAME = 'write letters, digits, "-", "_" and ".", not beginning with a digit'
+OWN_KEYS = "write keys of your own, such as team or example.com/team"
+
+
+def env(name: str) -> list[dict[str, str]]:
+    return [{"name": name, "value": "1"}]
+
 
 TABLE = [
     Refused("no variants", DEPLOYMENT, "spec.variants", [], ONE_VARIANT),
@@ -266,6 +276,90 @@ TABLE = [
         ["team=shop:NoSchedule"],
         KEY,
     ),
+    *(
+        Refused(
+            f"a variable that chooses devices or loads code: {name}", DEPLOYMENT, ENV, env(name), VARIABLE
+        )
+        for name in (
+            "NVIDIA_VISIBLE_DEVICES",
+            "ascend_visible_devices",
+            "LD_PRELOAD",
+            "PYTHONPATH",
+            "BASH_ENV",
+            "CUDA_INJECTION64_PATH",
+            "NCCL_NET_PLUGIN",
+        )
+    ),
+    *(
+        Refused(what, DEPLOYMENT, ENV, env(name), VARIABLE_NAME)
+        for what, name in (
+            ("a variable with a line break", "A\nB"),
+            ("a variable with its value", "A=B"),
+            ("a variable of other letters", "ＬＤ_PRELOAD"),
+            ("a variable without a name", ""),
+        )
+    ),
+    Refused(
+        "a secret's key that is a path",
+        DEPLOYMENT,
+        ENV,
+        [{"name": "A", "secret": {"name": "a", "key": "../b"}}],
+        "write a key of the Secret",
+    ),
+    *(
+        Refused(
+            f"an argument that expands: {argument!r}",
+            DEPLOYMENT,
+            f"{TEMPLATE}.extraArguments",
+            [argument],
+            "write plain text; $(NAME), which is replaced by a variable, stands only in a flag's value",
+        )
+        for argument in ("$(EVIL)", "--po$(EVIL)=9", "$$(EVIL)", "--a\x00", "\x1b[2J")
+    ),
+    *(
+        Refused(f"{field} of {key}", DEPLOYMENT, f"{TEMPLATE}.{field}", {key: "x"}, OWN_KEYS)
+        for field, key in (
+            ("labels", "stowage.dev/inference-deployment"),
+            ("labels", "app.kubernetes.io/managed-by"),
+            ("labels", "azure.workload.identity/use"),
+            ("labels", "aadpodidbinding"),
+            ("annotations", "container.apparmor.security.beta.kubernetes.io/server"),
+            ("annotations", "cdi.k8s.io/gpus"),
+            ("annotations", "k8s.v1.cni.cncf.io/networks"),
+            ("annotations", "sidecar.istio.io/userVolume"),
+            ("annotations", "vault.hashicorp.com/agent-inject"),
+            ("annotations", "iam.amazonaws.com/role"),
+            ("annotations", "io.kubernetes.cri-o.Devices"),
+            ("annotations", "io.katacontainers.config.hypervisor.path"),
+        )
+    ),
+    *(
+        Refused(f"model {name!r}", DEPLOYMENT, "spec.model.name", name, "write letters, digits and")
+        for name in ("--trust-remote-code", "a\nb", "$(HF_TOKEN)", "../x", "a//b", "a b", "a?b", "llаma", "")
+    ),
+    Refused("task with a line break", DEPLOYMENT, "spec.model.task", "chat\n", "write what the model does"),
+    *(
+        Refused(f"URI {uri!r}", DEPLOYMENT, f"{VARIANT_0}.uri", uri, URI)
+        for uri in (
+            "hf://--trust-remote-code",
+            "hf://$(EVIL)",
+            "hf://../x",
+            "hf:///etc/passwd",
+            "hf://a//b",
+            "pvc://claim/../other",
+            "pvc://../claim",
+            "pvc://other-namespace:claim/a",
+            "pvc://claim/a/..",
+            "pvc:///claim",
+            "pvc://claim/$(EVIL)",
+            "oci://-x",
+            "oci://a/../b",
+            "https://a/$(EVIL)",
+            "hf://a\nb",
+            "hostpath://etc",
+            "file:///etc",
+        )
+    ),
     Refused(
         "In without values",
         POLICY,
@@ -333,8 +427,37 @@ def _named_path(path: str) -> str:
     return path.replace(".0", "[0]")
 
 
+ADORNED = {
+    **DEPLOYMENT,
+    "spec": {
+        "model": {"name": "org/llama-3.1_8b:v1@main", "task": "text-generation"},
+        "variants": [
+            {**VARIANT, "name": f"v{number}", "uri": uri}
+            for number, uri in enumerate(
+                (
+                    "hf://org/model.v1_2", "hf://org/model/folder/q4.gguf", "pvc://claim", "pvc://claim/",
+                    "pvc://my.claim/a/b=1/c+d~e/model.onnx", "oci://host:5000/org/model:tag",
+                    "oci://host/model@sha256:0123456789abcdef", "https://host/a?b=c&d", "s3://bucket/model",
+                )
+            )
+        ],
+        "template": {
+            "labels": {"team": "shop", "app.kubernetes.io/name": "x", "kueue.x-k8s.io/queue-name": "q"},
+            "annotations": {
+                "sidecar.istio.io/inject": "false",
+                "prometheus.io/scrape": "true",
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+                "example.com/note": "any text: \n€",
+            },
+            "env": [{"name": "VLLM_LOGGING_LEVEL", "value": "$(LEVEL)"}, {"name": "HF_ENDPOINT", "value": "x"}],
+            "extraArguments": ["--api-key=$(API_KEY)", "--chat-template={{ x }}\n", "--json={\"a\": \"$b\"}"],
+        },
+    },
+}  # fmt: skip
+
+
 def test_valid_objects_are_accepted() -> None:
-    for manifest in (DEPLOYMENT, POLICY, POOL, CLASS):
+    for manifest in (DEPLOYMENT, POLICY, POOL, CLASS, ADORNED):
         assert parse(manifest).name == manifest["metadata"]["name"]
 
 
@@ -361,6 +484,6 @@ def test_refused_by_the_api_server(case: Refused, api_cluster: LocalCluster) -> 
 
 @pytest.mark.cluster
 def test_valid_objects_are_accepted_by_the_api_server(api_cluster: LocalCluster) -> None:
-    for manifest in (DEPLOYMENT, POLICY, POOL, CLASS):
+    for manifest in (DEPLOYMENT, POLICY, POOL, CLASS, ADORNED):
         answer = api_cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=json.dumps(manifest))
         assert "Warning" not in answer.stderr

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from stowage.api.meta import Model, Resource
+from stowage.api.pod_text import VariableGlob
 from stowage.api.selector import AcceleratorSelector
 from stowage.api.types import (
     Architecture,
@@ -176,8 +177,11 @@ class InferenceRuntimeSpec(Model):
         ),
     ]
     """How it runs on each kind of accelerator; the first that fits is taken."""
-    reserved_arguments: Annotated[list[Text], Field(max_length=64)] = []
+    reserved_arguments: Annotated[list[Text], Field(max_length=128)] = []
     """Arguments that application teams may not give, such as --port."""
+    reserved_environment: Annotated[list[VariableGlob], Field(max_length=64)] = []
+    """Variables that application teams may not set, in upper or lower case, such as those that stand for a
+    reserved argument; VLLM_*_PATH means all that look so."""
     probes: Probes
     """How Kubernetes sees that the server is up."""
     sources: Annotated[list[Annotated[str, Field(max_length=512)]], Field(max_length=32)] = []

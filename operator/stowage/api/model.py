@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from stowage.api.meta import Model, Rule
-from stowage.api.types import Count, Int64, Protocol, Quantity, Text
+from stowage.api.pod_text import ModelName, Task
+from stowage.api.types import Count, Int64, Protocol, Quantity
 
 
 class Attention(Model):
@@ -35,9 +36,9 @@ class Inference(Model):
 class ModelInfo(Model):
     """The model that is served, whatever the variant."""
 
-    name: Text
+    name: ModelName
     """The name that clients ask for."""
-    task: Text
+    task: Task
     """What the model does, such as text-generation, embedding or image-classification."""
     protocol: Protocol | None = None
     """The protocol that clients speak: OpenAI, V2 (open inference protocol) or TensorFlowServing.

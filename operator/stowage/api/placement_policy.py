@@ -86,6 +86,8 @@ class PlacementPolicySpec(Model):
     """Priority classes that deployments may name, the highest first."""
     tolerations: Annotated[list[LabelKey], Field(max_length=32)] = []
     """Keys of taints that may be tolerated beyond the accelerator class's own."""
+    service_accounts: Annotated[list[Name], Field(max_length=32)] = []
+    """ServiceAccounts that deployments may name for their pods. Absent: none, so that pods have no token."""
     shared_devices: bool = False
     """Whether time-sliced devices may be used."""
     namespaces: LabelSelector | None = None

@@ -236,6 +236,14 @@ class Code(StrEnum):
         "ReservedArgument", "An extra argument is the runtime's own.", REFUSED,
         "Leave it out of spec.template.extraArguments.",
     )
+    RESERVED_VARIABLE = (
+        "ReservedVariable", "An environment variable is the runtime's own.", REFUSED,
+        "Leave it out of spec.template.env.",
+    )
+    SERVICE_ACCOUNT_NOT_ALLOWED = (
+        "ServiceAccountNotAllowed", "The policy doesn't list the ServiceAccount.", STALLS,
+        "Leave spec.template.serviceAccountName out, or name one that the policy's serviceAccounts list.",
+    )
     PRIORITY_NOT_ALLOWED = (
         "PriorityNotAllowed", "The policy doesn't list the priority class.", STALLS,
         "Name one that the policy's priorityClasses list, or none.",

@@ -7,10 +7,27 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stowage.api.meta import Model
+from stowage.api.pod_text import SecretKey
 from stowage.api.selector import AcceleratorSelector
-from stowage.api.types import Amount, Count, Dialect, Duration, Fraction, Name, Precision, Quantity, sentence
+from stowage.api.types import (
+    Amount,
+    Count,
+    Dialect,
+    Duration,
+    Fraction,
+    Name,
+    Precision,
+    Quantity,
+    sentence,
+)
 
-URI_PATTERN = r"^(pvc|oci|hf|s3|gs|https)://[^ ]+$"
+_PART = "[A-Za-z0-9_][-A-Za-z0-9_.:@+=~%,]*"
+URI_PATTERN = (
+    rf"^(pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/{_PART})*/?|(oci|hf)://{_PART}(/{_PART})*"
+    r"|(s3|gs|https)://[A-Za-z0-9][!-#%-~]*)$"
+)
+"""What follows the scheme becomes an argument, a claim's name or a path in a volume: no part of it begins
+like a flag or leads out of a folder, and nothing in it is expanded."""
 
 
 class Quantization(Model):
@@ -33,7 +50,9 @@ class Credentials(Model):
     """Where the pod finds what it needs to fetch the model. Stowage never reads it."""
 
     secret_name: Name
-    """A Secret of the same namespace; its keys become environment variables of the model server."""
+    """A Secret of the same namespace."""
+    key: SecretKey = "HF_TOKEN"
+    """The key that holds the token of the model hub. It becomes the variable HF_TOKEN; no other does."""
 
 
 class Profile(Model):

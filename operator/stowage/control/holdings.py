@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from stowage.cluster.reflector import Key
 from stowage.control.projections import Child
@@ -14,9 +14,16 @@ from stowage.render.names import OWNER_LABEL, placement_hash
 class Holdings:
     """Holdings by namespace and Deployment, computed anew for what changed alone."""
 
-    def __init__(self, deployments: Mapping[Key, Child], usage: Usage) -> None:
+    def __init__(
+        self, deployments: Mapping[Key, Child], usage: Usage, is_ours: Callable[[Key, Child], bool]
+    ) -> None:
+        """Args:
+        is_ours: whether the Deployment's controller is an InferenceDeployment that exists. Our labels alone
+            say nothing: who may create Deployments could take all room with one that makes no pod.
+        """
         self._deployments = deployments
         self._usage = usage
+        self._is_ours = is_ours
         self._in_flight: dict[Key, Holding] = {}
         self._known: dict[Key, Holding] = {}
         self._of_group: dict[Group, set[Key]] = {}
@@ -36,6 +43,10 @@ class Holdings:
     def pods_changed(self, group: Group) -> None:
         """Takes in that pods of a placement were bound or went."""
         self._changed |= self._of_group.get(group, set())
+
+    def owner_changed(self, uid: str) -> None:
+        """Takes in that the InferenceDeployment of this uid came or went."""
+        self._changed |= self._of_owner.get(uid, set())
 
     def reserve(self, key: Key, holding: Holding) -> None:
         """Holds room for a decision that is being written."""
@@ -74,6 +85,8 @@ class Holdings:
             return self._in_flight[key]
         child = self._deployments.get(key)
         if child is None or child.placement is None or child.requests is None:
+            return None
+        if not self._is_ours(key, child):
             return None
         group = _group(key, child)
         requests = {k: v for k, v in child.requests.items() if k != "pods"}

@@ -28,8 +28,8 @@ from stowage.placement.decide import decide
 from stowage.placement.decision import Decision
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Holding, Snapshot
+from stowage.render.additions import refused_addition
 from stowage.render.children import deployment, disruption_budget, service
-from stowage.render.command import refused_argument
 from stowage.render.names import SPEC_HASH, deployment_name, spec_hash
 from stowage.render.pin import pin
 from stowage.render.transition import Serving, transition
@@ -150,7 +150,7 @@ class Offline:
         snapshot = self.world.snapshot()
         current = keepable(workload, serving, review)
         decision = decide(snapshot, Demand(workload, policy), current, review.left_alone)
-        refused = refused_argument(decision)
+        refused = refused_addition(decision)
         if refused is not None:
             return Planned(workload, decision, refused, snapshot)
         namespace = workload.metadata.namespace

@@ -25,17 +25,29 @@ def policy_for(world: World, workload: InferenceDeployment) -> PlacementPolicy |
     name = workload.spec.policy
     if name is None:
         by_default = defaults(world)
+        if not by_default and world.policies.items:
+            return _no_default(world)
         policy = by_default[0] if by_default else EMBEDDED
     else:
         parsed = world.policies.items.get(("", name))
         if parsed is None or parsed.value is None:
-            known = ", ".join(sorted(key[1] for key in world.policies.items)) or "none"
             return Reason(
                 Code.UNKNOWN_POLICY,
-                f"spec.policy: PlacementPolicy {name!r} doesn't exist; policies are {known}",
+                f"spec.policy: PlacementPolicy {name!r} doesn't exist; policies are {_known(world)}",
             )
         policy = parsed.value
     return admission(world, workload, policy) or policy
+
+
+def _known(world: World) -> str:
+    return ", ".join(sorted(key[1] for key in world.policies.items)) or "none"
+
+
+def _no_default(world: World) -> Reason:
+    """Where the platform team wrote policies, the embedded one would be a way round them."""
+    return Reason(
+        Code.UNKNOWN_POLICY, f"no PlacementPolicy is the default; name one in spec.policy: {_known(world)}"
+    )
 
 
 def admission(world: World, workload: InferenceDeployment, policy: PlacementPolicy) -> Reason | None:
@@ -53,5 +65,13 @@ def admission(world: World, workload: InferenceDeployment, policy: PlacementPoli
         return Reason(
             Code.PRIORITY_NOT_ALLOWED,
             f"spec.priorityClassName: policy {policy.name} doesn't list {wanted!r}; it lists {listed}",
+        )
+    account = workload.spec.template.service_account_name
+    if account is not None and account not in policy.spec.service_accounts:
+        listed = ", ".join(policy.spec.service_accounts) or "none"
+        return Reason(
+            Code.SERVICE_ACCOUNT_NOT_ALLOWED,
+            f"spec.template.serviceAccountName: policy {policy.name} doesn't list {account!r}; "
+            f"it lists {listed}",
         )
     return None

@@ -29,7 +29,7 @@ from stowage.observe.identity import instance
 from stowage.placement.decision import Chosen, Decision
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Holding
-from stowage.render.command import refused_argument
+from stowage.render.additions import refused_addition
 from stowage.render.conditions import conditions
 from stowage.render.names import RUNTIME_REVISION, deployment_name
 from stowage.render.roll import Roll
@@ -155,7 +155,7 @@ class Reconciler:
             for chosen in step.apply:
                 reservations.callback(self._reserve(workload, chosen))
             turn.decided()
-            if (refused := refused_argument(decision)) is not None:
+            if (refused := refused_addition(decision)) is not None:
                 return refused
             may_upgrade = self.moves.may_upgrade(workload, policy)
             try:

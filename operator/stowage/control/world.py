@@ -18,7 +18,7 @@ from stowage.control.holdings import Holdings
 from stowage.control.parsed import Parsed, Parser
 from stowage.control.projections import Child, PodUse, project_child, project_node
 from stowage.control.scope import Scope
-from stowage.control.store import AnyStore, Store
+from stowage.control.store import AnyStore, OnChange, Store
 from stowage.control.usage import Usage
 from stowage.placement.discovery import Discoverer, Discovery
 from stowage.placement.dynamic import DeviceClass, Devices, DeviceSlice
@@ -68,23 +68,37 @@ class World:
     _discoverer: Discoverer = field(default_factory=Discoverer)
 
     def __post_init__(self) -> None:
-        self.workloads = self._ours(ports.INFERENCE_DEPLOYMENTS)
+        self.workloads = self._ours(ports.INFERENCE_DEPLOYMENTS, self._workload_changed)
         self.policies = self._ours(ports.PLACEMENT_POLICIES)
         self.classes = self._ours(ports.ACCELERATOR_CLASSES)
         self.runtimes = self._ours(ports.INFERENCE_RUNTIMES)
         self.declared_pools = self._ours(ports.ACCELERATOR_POOLS)
         self.nodes = Store(ports.NODES, project_node, self._notify(ports.NODES))
         self.deployments = Store(ports.DEPLOYMENTS, project_child, self._deployment_changed, SELECTOR)
-        self.holdings = Holdings(self.deployments.items, self.usage)
+        self.holdings = Holdings(self.deployments.items, self.usage, self._is_ours)
         self.services = self._children(ports.SERVICES)
         self.budgets = self._children(ports.POD_DISRUPTION_BUDGETS)
 
-    def _ours(self, resource: ports.ResourceType) -> AnyStore:
+    def _ours(self, resource: ports.ResourceType, on_change: OnChange[Any] | None = None) -> AnyStore:
         parser: Parser[Any] = Parser(resource.kind)
-        return Store(resource, parser, self._notify(resource), forget=parser.forget)
+        return Store(resource, parser, on_change or self._notify(resource), forget=parser.forget)
 
     def _children(self, resource: ports.ResourceType) -> Store[Child]:
         return Store(resource, project_child, self._notify(resource), SELECTOR)
+
+    def _workload_changed(
+        self,
+        key: Key,
+        old: Parsed[InferenceDeployment] | None,
+        new: Parsed[InferenceDeployment] | None,
+    ) -> None:
+        for uid in ({old.uid} if old else set()) ^ ({new.uid} if new else set()):
+            self.holdings.owner_changed(uid)
+        self.changed(ports.INFERENCE_DEPLOYMENTS.plural, key)
+
+    def _is_ours(self, key: Key, child: Child) -> bool:
+        owner = self.workloads.items.get((key[0], child.owner_name))
+        return owner is not None and owner.uid == child.owner_uid
 
     def _deployment_changed(self, key: Key, old: Child | None, new: Child | None) -> None:
         self.holdings.deployment_changed(key, old, new)

@@ -23,6 +23,8 @@ STALLS = frozenset(
         Code.POLICY_NOT_ADMITTED,
         Code.INVALID_SPEC,
         Code.RESERVED_ARGUMENT,
+        Code.RESERVED_VARIABLE,
+        Code.SERVICE_ACCOUNT_NOT_ALLOWED,
         Code.PRIORITY_NOT_ALLOWED,
         Code.NAME_CONFLICT,
         Code.APPLY_FAILED,

@@ -47,9 +47,17 @@ def model_source(variant: Variant) -> ModelSource:
         return ModelSource(place, {"name": MODEL_VOLUME, **image}, mount)
     if scheme == "hf":
         del mount["readOnly"]
-        home = [{"name": "HF_HOME", "value": place}]
+        home: list[Object] = [{"name": "HF_HOME", "value": place}, *_token(variant)]
         return ModelSource(rest, {"name": MODEL_VOLUME, "emptyDir": {}}, mount, home)
     raise ValueError(f"variant {variant.name}: nothing can fetch {scheme}://")
+
+
+def _token(variant: Variant) -> list[Object]:
+    """One key, by name: all keys of a Secret could set any variable, those reserved by the runtime too."""
+    if variant.credentials is None:
+        return []
+    reference = {"name": variant.credentials.secret_name, "key": variant.credentials.key}
+    return [{"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}}]
 
 
 def _split(path: str) -> tuple[str, str]:

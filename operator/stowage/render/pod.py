@@ -90,9 +90,6 @@ def _container(candidate: Candidate, source: ModelSource) -> Object:
     }
     if support.command:
         container["command"] = list(support.command)  # as it is: braces mean something to shells
-    credentials = candidate.variant.credentials
-    if credentials is not None:
-        container["envFrom"] = [{"secretRef": {"name": credentials.secret_name}}]
     return {name: value for name, value in container.items() if value or name not in ("args", "env")}
 
 

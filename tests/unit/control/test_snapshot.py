@@ -10,6 +10,7 @@ import pytest
 from stowage.api.quantity import GIB
 from stowage.catalog import Catalog, load_catalog
 from stowage.control.projections import PodUse
+from stowage.control.store import AnyStore
 from stowage.control.world import World
 from stowage.placement.decide import decide
 from stowage.placement.snapshot import Demand, Holding, Placement, Snapshot
@@ -50,6 +51,12 @@ def deployment(owner: str, placement: Placement, replicas: int) -> dict[str, Any
     }
 
 
+def owner_of(name: str, uid: str = "") -> dict[str, Any]:
+    body = workload(name=name).to_wire()
+    metadata = {"name": name, "namespace": "shop", "uid": uid or name}
+    return {**body, "metadata": metadata}
+
+
 class Twin:
     """A world that lives, and what is needed to make its like from nothing."""
 
@@ -62,7 +69,8 @@ class Twin:
 
     def put(self, kind: str, body: dict[str, Any] | None, name: str = "") -> None:
         """Adds or replaces an object; None: deletes it."""
-        store = {"node": self.world.nodes, "deployment": self.world.deployments}[kind]
+        stores = {"node": self.world.nodes, "deployment": self.world.deployments}
+        store: AnyStore = {**stores, "owner": self.world.workloads}[kind]
         self.version += 1
         if body is None:
             old = self.bodies.pop((kind, name), None)
@@ -102,7 +110,7 @@ def step(twin: Twin, random: Random) -> None:
     owner, placement = f"o{random.randint(0, 3)}", random.choice(PLACES)
     name = f"{owner}-{placement_hash(placement)}"
     where = f"n{random.randint(0, 4)}"
-    match random.randint(0, 6):
+    match random.randint(0, 8):
         case 0:
             twin.put("node", node(where, random.choice("ab"), unschedulable=random.random() < 0.2))
         case 1:
@@ -115,6 +123,10 @@ def step(twin: Twin, random: Random) -> None:
             ours = (owner, placement_hash(placement)) if random.random() < 0.7 else ("", "")
             requests = {GPU: 1, "cpu": 4000, "memory": 15 * GIB, "pods": 1}
             twin.pod(f"p{random.randint(0, 9)}", PodUse(where, requests, *ours))
+        case 6:
+            twin.put("owner", owner_of(owner, random.choice((owner, "another"))))
+        case 7:
+            twin.put("owner", None, owner)
         case 5:
             twin.pod(f"p{random.randint(0, 9)}", None)
         case _:
@@ -154,6 +166,31 @@ def test_a_snapshot_in_use_does_not_change() -> None:
     twin.put("node", node("n", "a"))
     before = twin.world.snapshot()
     twin.pod("p", PodUse("n", {GPU: 1, "pods": 1}, "", ""))
+    twin.put("owner", owner_of("o1"))
     twin.put("deployment", deployment("o1", PLACES[0], 2))
     assert (dict(before.used), before.holdings) == ({}, ())
     assert (len(twin.world.snapshot().used), len(twin.world.snapshot().holdings)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("owner", "counts"),
+    [
+        (None, False),
+        (owner_of("o1", uid="another"), False),
+        (owner_of("o2", uid="o1"), False),
+        (owner_of("o1"), True),
+    ],
+)
+def test_only_the_deployment_of_an_object_that_exists_holds_room(
+    owner: dict[str, Any] | None, counts: bool
+) -> None:
+    """Labels and references can be forged: with a Deployment that makes no pod, all room of a pool."""
+    twin = Twin()
+    twin.put("node", node("n", "a"))
+    twin.put("deployment", deployment("o1", PLACES[0], 1000))
+    if owner is not None:
+        twin.put("owner", owner)
+    assert len(twin.world.snapshot().holdings) == counts
+    if owner is not None:
+        twin.put("owner", None, owner["metadata"]["name"])
+    assert twin.world.snapshot().holdings == ()

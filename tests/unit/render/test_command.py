@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stowage.api.inference_runtime import Support
-from stowage.render.command import fill, placeholder_values, reserved_argument, server_arguments
+from stowage.render.additions import reserved_argument, reserved_variable
+from stowage.render.command import fill, placeholder_values, server_arguments
 
 from .builders import BF16, CATALOG, CLASSIC, workload
 
@@ -174,6 +175,47 @@ def test_ordinary_arguments_are_allowed(runtime: str, argument: str) -> None:
 def test_every_reserved_argument_is_refused_as_it_is_listed(runtime: str, flag: str) -> None:
     for argument in (flag, f"{flag}=1", f"{flag} 1"):
         assert refused(runtime, argument) == argument
+
+
+@pytest.mark.parametrize(
+    ("runtime", "flag", "argument"),
+    [
+        ("vllm", "--data-parallel-address", "--data-parallel-addr=10.0.0.1"),
+        ("vllm", "-n", "-n2"),
+        ("vllm", "-r", "-r=1"),
+        ("vllm", "-dpa", "-dpa=10.0.0.1"),
+        ("vllm", "--port", "-port=9"),
+        ("llama-cpp", "--port", "-port"),
+    ],
+)
+def test_more_ways_to_write_a_reserved_flag(runtime: str, flag: str, argument: str) -> None:
+    assert flag in CATALOG.runtimes[runtime].spec.reserved_arguments
+    assert refused(runtime, argument) == argument
+
+
+@pytest.mark.parametrize(
+    ("runtime", "variable", "is_reserved"),
+    [
+        ("llama-cpp", "LLAMA_ARG_MODEL", True),
+        ("llama-cpp", "llama_arg_port", True),
+        ("llama-cpp", "GGML_BACKEND_PATH", True),
+        ("llama-cpp", "GGML_CUDA_ENABLE_UNIFIED_MEMORY", False),
+        ("vllm", "VLLM_API_KEY", True),
+        ("vllm", "VLLM_NCCL_SO_PATH", True),
+        ("vllm", "VLLM_LOGGING_CONFIG_PATH", True),
+        ("vllm", "VLLM_DP_RANK", True),
+        ("vllm", "VLLM_LOGGING_LEVEL", False),
+        ("vllm", "LLAMA_ARG_MODEL", False),
+        ("mlserver", "mlserver_model_implementation", True),
+        ("sglang", "SGLANG_EXTERNAL_MODEL_PACKAGE", True),
+        ("tensorflow-serving", "MODEL_BASE_PATH", True),
+        ("triton", "HTTPS_PROXY", False),
+    ],
+)
+def test_variables_that_a_runtime_reserves(runtime: str, variable: str, is_reserved: bool) -> None:
+    env = [{"name": "HF_HUB_OFFLINE", "value": "1"}, {"name": variable, "value": "1"}]
+    given = workload(template={"env": env})
+    assert reserved_variable(given, CATALOG.runtimes[runtime]) == (variable if is_reserved else None)
 
 
 def test_the_first_of_several_is_named() -> None:

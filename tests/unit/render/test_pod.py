@@ -469,9 +469,14 @@ def test_shared_memory_only_where_the_runtime_wants_it() -> None:
 
 
 def test_credentials_are_the_servers_environment() -> None:
-    one = on_l4(variants=[{**BF16, "uri": "hf://org/model", "credentials": {"secretName": "hub"}}])
-    assert server(one)["envFrom"] == [{"secretRef": {"name": "hub"}}]
-    assert "envFrom" not in server(on_l4())
+    """One key of the Secret: with all of them it could set what the runtime reserves."""
+    for given, key in ({}, "HF_TOKEN"), ({"key": "token"}, "token"):
+        one = on_l4(
+            variants=[{**BF16, "uri": "hf://org/model", "credentials": {"secretName": "hub", **given}}]
+        )
+        reference = {"secretKeyRef": {"name": "hub", "key": key}}
+        assert server(one)["env"][-1] == {"name": "HF_TOKEN", "valueFrom": reference}
+        assert "envFrom" not in server(one)
 
 
 def test_the_users_environment_wins_and_stands_where_it_stood() -> None:
@@ -552,8 +557,14 @@ def test_a_placement_spreads_by_itself() -> None:
     assert selector["matchLabels"].items() <= found["metadata"]["labels"].items()
 
 
-def test_the_teams_labels_and_annotations_dont_replace_ours() -> None:
+def test_the_teams_labels_and_annotations_beside_ours() -> None:
     plain = template(on_l4())["metadata"]
-    labels = {"team": "shop", **dict.fromkeys(plain["labels"], "mine")}
-    found = template(on_l4(template={"labels": labels, "annotations": {"note": "x"}}))["metadata"]
+    given = {"labels": {"team": "shop"}, "annotations": {"note": "x"}}
+    found = template(on_l4(template=given))["metadata"]
     assert found == {"labels": {"team": "shop", **plain["labels"]}, "annotations": {"note": "x"}}
+
+
+def test_our_labels_are_refused_as_the_teams() -> None:
+    for key in template(on_l4())["metadata"]["labels"]:
+        with pytest.raises(ValueError, match="write keys of your own"):
+            workload(template={"labels": {key: "mine"}})

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import TypeAdapter
 
-from stowage.api import types
+from stowage.api import pod_text, types
 from stowage.api.crds import Column, Kind, object_schema
 from stowage.api.meta import API_VERSION
 from stowage.api.types import Schema
@@ -22,6 +22,8 @@ SCALARS = {
     "name": types.Name,
     "label key": types.LabelKey,
     "label value": types.LabelValue,
+    "argument": pod_text.GivenArgument,
+    "variable pattern": pod_text.VariableGlob,
 }
 """Kinds of text that many fields have: explained once a page."""
 

@@ -295,7 +295,7 @@ TABLE = [
         for what, name in (
             ("a variable with a line break", "A\nB"),
             ("a variable with its value", "A=B"),
-            ("a variable of other letters", "ＬＤ_PRELOAD"),
+            ("a variable of other letters", "\uff2cD_PRELOAD"),
             ("a variable without a name", ""),
         )
     ),
@@ -335,7 +335,17 @@ TABLE = [
     ),
     *(
         Refused(f"model {name!r}", DEPLOYMENT, "spec.model.name", name, "write letters, digits and")
-        for name in ("--trust-remote-code", "a\nb", "$(HF_TOKEN)", "../x", "a//b", "a b", "a?b", "llаma", "")
+        for name in (
+            "--trust-remote-code",
+            "a\nb",
+            "$(HF_TOKEN)",
+            "../x",
+            "a//b",
+            "a b",
+            "a?b",
+            "ll\u0430ma",
+            "",
+        )
     ),
     Refused("task with a line break", DEPLOYMENT, "spec.model.task", "chat\n", "write what the model does"),
     *(
@@ -449,7 +459,7 @@ ADORNED = {
                 "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
                 "example.com/note": "any text: \n€",
             },
-            "env": [{"name": "VLLM_LOGGING_LEVEL", "value": "$(LEVEL)"}, {"name": "HF_ENDPOINT", "value": "x"}],
+            "env": [{"name": "VLLM_LOGGING_LEVEL", "value": "$(LEVEL)"}, {"name": "A.B-c", "value": ""}],
             "extraArguments": ["--api-key=$(API_KEY)", "--chat-template={{ x }}\n", "--json={\"a\": \"$b\"}"],
         },
     },

@@ -164,6 +164,7 @@ def _controller_manager(credentials: Credentials) -> list[str]:
         f"--cluster-signing-cert-file={credentials.authority.certificate}",
         f"--cluster-signing-key-file={credentials.authority.key}",
         "--use-service-account-credentials=true",
+        "--horizontal-pod-autoscaler-sync-period=3s",  # 15 by default
         "--leader-elect=false",
         "--secure-port=0",
         "--kube-api-qps=200",

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.cluster
 MODELS = number_of("STOWAGE_QUIET_MODELS", 200 if SOAK else 20)
 SECONDS = number_of("STOWAGE_QUIET_SECONDS", 600 if SOAK else 10)
 WAIT_SECONDS = 600.0 if SOAK else 120.0
+AT_ONCE = 20
 FOREIGN = 6
 """Pods of others that come and go at once."""
 
@@ -25,7 +26,10 @@ def crowd(town: Town) -> Iterator[Stage]:
     cluster.kubectl("create", "namespace", "crowd")
     stage = Stage(cluster, town.stage.operator, "crowd")
     stage.pool("l4-spot", MODELS // 2 + FOREIGN)
-    stage.apply(stage.policy(), *(stage.workload(f"model-{number}") for number in range(MODELS)))
+    stage.apply(stage.policy())
+    for first in range(0, MODELS, AT_ONCE):  # a loaded machine takes long over each kubectl
+        numbers = range(first, min(first + AT_ONCE, MODELS))
+        stage.apply(*(stage.workload(f"model-{number}") for number in numbers))
 
     def serving() -> int:
         return stage.kubectl("get", "infd").count(" Serving ")

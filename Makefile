@@ -7,10 +7,11 @@ CLUSTER ?= local
 REPEAT ?= 10
 QUIET_SECONDS ?= 600
 QUIET_MODELS ?= 200
+PACKING = PYTHONPATH=tools $(CURDIR)/$(BIN)/python -m helmchart
 DEVCLUSTER = PYTHONPATH=tools $(CURDIR)/$(BIN)/python -m devcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test soak check format generate bench e2e lock clean
+.PHONY: help demo down test soak check format generate package bench e2e lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,13 +49,17 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff format operator tools bench images tests
 	$(BIN)/ruff check --fix operator tools bench images tests
 
-generate: $(STAMP) ## Write crds/, roles, docs/reference/, docs/examples/ and the output shown in docs/
+generate: $(STAMP) ## Write crds/, roles, the chart's generated files, docs/reference/, docs/examples/ and the output shown in docs/
 	$(BIN)/stowage crds generate crds
 	$(BIN)/stowage reference generate docs/reference
 	$(BIN)/stowage permissions > tests/cluster/rbac.yaml
+	$(PACKING) generate
 	@mkdir -p docs/examples
 	$(DEVCLUSTER) fleet > docs/examples/fleet.yaml
 	$(BIN)/python tests/docs/console.py docs/deciding.md docs/plan.md
+
+package: $(STAMP) ## Write dist/stowage-VERSION.tgz, the Helm chart
+	@$(PACKING) package
 
 UV_LOCK = $(CURDIR)/$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --no-header

@@ -184,6 +184,24 @@ def test_unschedulable_pods_wait_for_an_autoscaler_and_for_their_successor(stage
     assert backoffs(stage) == {f"fp8 {come}": "Unschedulable"}, "it is remembered"
 
 
+def test_a_node_claim_that_is_gone_brings_no_node(stage: Stage) -> None:
+    """Karpenter deletes the claim when the cloud has no machine; this cluster has none at all."""
+    second = stage.pool("a100-80", 1, "second")
+    come = pool_to_come(stage)["metadata"]["name"]
+
+    def policy(after: str) -> Object:
+        fallback = {"after": after, "provisioningTimeout": "10m", "backoff": "30m"}
+        return stage.policy(tiers=tiers(), fallback=fallback, serveWhileProvisioning=False)
+
+    workload = stage.workload(variants=VARIANTS, template=NEVER_READY)
+    stage.apply(pool_to_come(stage), policy("10m"), workload)
+    (pod,) = eventually(stage.pods, lambda found: len(found) == 1, WAIT)
+    nominated = "Pod should schedule on: nodeclaim/to-come-x7k2p"
+    stage.apply(autoscaler_event(stage, pod, "Nominated", nominated))
+    stage.apply(policy("1s"))
+    wait_for_fallback(stage, f"fp8 {come}", "Unschedulable", f"bf16 {second}")
+
+
 def test_a_quota_that_lets_no_pod_be_made_is_seen_and_named(stage: Stage) -> None:
     stage.pool("l4-spot", 1, "first")
     stage.pool("a100-80", 1, "second")

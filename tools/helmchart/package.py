@@ -30,13 +30,15 @@ def packed(chart: Path, name: str) -> bytes:
     """The archive: what .helmignore leaves, sorted by path, without owners and modes of this machine."""
     buffer = io.BytesIO()
     # No file name and no time in gzip's header; level 9 of zlib, which every Python has.
-    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=9) as zipped:
-        with tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-            for path in contents(chart):
-                data = (chart / path).read_bytes()
-                entry = tarfile.TarInfo(f"{name}/{path}")
-                entry.size, entry.mtime, entry.mode = len(data), EPOCH, 0o644
-                archive.addfile(entry, io.BytesIO(data))
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=9) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for path in contents(chart):
+            data = (chart / path).read_bytes()
+            entry = tarfile.TarInfo(f"{name}/{path}")
+            entry.size, entry.mtime, entry.mode = len(data), EPOCH, 0o644
+            archive.addfile(entry, io.BytesIO(data))
     return buffer.getvalue()
 
 

@@ -1,7 +1,7 @@
 """What people may do with Stowage's kinds: the source of the roles that the installations offer.
 
-A team says what it wants, the platform what there is. So who edits a namespace writes InferenceDeployments, and
-neither their status, which is the operator's word, nor the cluster's kinds.
+A team says what it wants, the platform what there is. So who edits a namespace writes InferenceDeployments,
+and neither their status, which is the operator's word, nor the cluster's kinds.
 """
 
 from __future__ import annotations
@@ -39,11 +39,9 @@ PEOPLE: Mapping[str, tuple[Permission, ...]] = {
         ),
     ),
     "platform": (
-        Permission(
-            Scope.CLUSTER, _CLUSTER_KINDS, (*_READ, *_WRITE), "What may be used, and for which goal."
-        ),
+        Permission(Scope.CLUSTER, _CLUSTER_KINDS, (*_READ, *_WRITE), "What may be used, and for which goal."),
         Permission(Scope.WORKLOAD, (ports.INFERENCE_DEPLOYMENTS,), _READ, "What came of it."),
     ),
     "reader": (_READS_CLUSTER_KINDS,),
 }
-"""Rows by role. ``view`` joins the cluster's role of that name, ``edit`` joins edit and admin, the others none."""
+"""Rows by role. ``view`` joins the cluster's role of that name, ``edit`` edit and admin, the others none."""

@@ -69,7 +69,7 @@ def test_another_policy_restarts_nothing(stage: Stage) -> None:
 def test_automatic_upgrades_keep_to_the_move_budget(stage: Stage) -> None:
     stage.pool("l4-spot", 3)
     names = ["first", "second", "third"]
-    late = {"annotations": {"simulated.stowage.dev/ready-after": "1s"}}
+    late = {"annotations": {"simulation.example.com/ready-after": "1s"}}
     automatic = {"runtimeUpgrade": "Automatic", "template": late}
     stage.apply(
         stage.policy(disruption={"maxConcurrentMoves": 1}),

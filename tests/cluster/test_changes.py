@@ -220,7 +220,7 @@ def test_a_killed_operator_finds_everything_again_and_changes_no_pod(stage: Stag
 
 def test_a_restart_in_the_midst_of_a_move_ends_the_move(stage: Stage) -> None:
     stage.pool("l4-spot", 1)
-    slow = {"annotations": {"simulated.stowage.dev/ready-after": "3s"}}
+    slow = {"annotations": {"simulation.example.com/ready-after": "3s"}}
     low = {**FP8, "quality": "0.98"}
     stage.apply(stage.policy(goal="HighestThroughput"), stage.workload(variants=[low, BF16], template=slow))
     stage.wait_ready()

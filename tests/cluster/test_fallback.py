@@ -12,7 +12,7 @@ from tests.cluster.harness import BF16, FP8, TEST_LABEL, Object, Stage, eventual
 pytestmark = pytest.mark.cluster
 
 WAIT = 60.0
-NEVER_READY = {"annotations": {"simulated.stowage.dev/ready-after": "never"}}
+NEVER_READY = {"annotations": {"simulation.example.com/ready-after": "never"}}
 VARIANTS = [FP8, {**BF16, "accelerators": {"classes": ["nvidia-a100-80gb"]}}]
 """An L4 serves the first, an A100, which doesn't compute fp8, the second."""
 
@@ -230,7 +230,7 @@ def test_a_quota_that_lets_no_pod_be_made_is_seen_and_named(stage: Stage) -> Non
 
 def test_a_slow_load_is_no_failure_and_a_lost_spot_node_is_one_at_once(stage: Stage) -> None:
     first, second = stage.pool("l4-spot", 1, "first"), stage.pool("a100-80", 1, "second")
-    loads = {"annotations": {"simulated.stowage.dev/ready-after": "5s"}}
+    loads = {"annotations": {"simulation.example.com/ready-after": "5s"}}
     stage.apply(
         stage.policy(tiers=tiers(), fallback={"after": "1s", "backoff": "30m"}),
         stage.workload(variants=VARIANTS, template=loads),

@@ -88,7 +88,7 @@ def test_where_the_promise_and_a_full_pool_contradict_it_waits_or_gives_way(
 def test_a_move_to_another_pool_takes_over_replica_by_replica(stage: Stage) -> None:
     stage.pool("l4-spot", 2)
     stage.pool("a100-80", 1)
-    slow = {"annotations": {"simulated.stowage.dev/ready-after": "1s"}}
+    slow = {"annotations": {"simulation.example.com/ready-after": "1s"}}
     spec = {"replicas": 3, "variants": [BF16], "template": slow, "disruption": {"minAvailable": 3}}
     stage.apply(stage.policy(), stage.workload(**spec))
     stage.wait_ready()
@@ -104,7 +104,7 @@ def test_a_move_to_another_pool_takes_over_replica_by_replica(stage: Stage) -> N
 
 def test_a_paused_object_stands_still_in_mid_move(stage: Stage) -> None:
     stage.pool("l4-spot", 2)
-    late = {"annotations": {"simulated.stowage.dev/ready-after": "2s"}}
+    late = {"annotations": {"simulation.example.com/ready-after": "2s"}}
     stage.apply(stage.policy(), stage.workload(template=late))
     stage.wait_ready()
     stage.apply(stage.workload(template=late, variants=[OTHER]))

@@ -68,7 +68,7 @@ def test_a_price_edit_moves_so_many_at_a_time(stage: Stage) -> None:
         "moveBack": {"after": "1s", "minimumGain": "0.2"},
         "disruption": {"maxConcurrentMoves": "20%"},
     }
-    late = {"annotations": {"simulated.stowage.dev/ready-after": "1s"}}
+    late = {"annotations": {"simulation.example.com/ready-after": "1s"}}
     stage.apply(
         price(stage, "l4-spot", TIERS["l4"], "2"),
         price(stage, "a100-80", TIERS["a100"], "80"),

@@ -39,7 +39,7 @@ def test_a_scale_up_spills_and_a_scale_down_leaves_the_last_tier_first(stage: St
 
 def test_scaling_in_mid_move_goes_to_the_new_placement(stage: Stage) -> None:
     stage.pool("l4-spot", 3)
-    late: Object = {"annotations": {"simulated.stowage.dev/ready-after": "2s"}}
+    late: Object = {"annotations": {"simulation.example.com/ready-after": "2s"}}
     stage.apply(stage.policy(), stage.workload(replicas=2, template=late))
     stage.wait_ready()
     with never_below(stage, 2, begin=2):

@@ -123,7 +123,7 @@ def test_a_namespace_is_deleted_in_the_midst_of_a_move(town: Town) -> None:
     cluster, operator = town.stage.cluster, town.stage.operator
     cluster.kubectl("create", "namespace", "going")
     other = Stage(cluster, operator, "going")
-    slow = {"annotations": {"simulated.stowage.dev/ready-after": "30s"}}
+    slow = {"annotations": {"simulation.example.com/ready-after": "30s"}}
     model = {**town.model("chat"), "metadata": {"name": "chat", "namespace": "going"}}
     model["spec"]["variants"] = [FP8]
     other.apply(model)

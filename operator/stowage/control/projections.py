@@ -156,7 +156,7 @@ def project_child(body: Body) -> Child:
         owner_uid=controller.get("uid", ""),
         owner_kind=controller.get("kind", ""),
         owner_name=controller.get("name", ""),
-        body={k: v for k, v in body.items() if k != "status"},
+        body={**{k: v for k, v in body.items() if k != "status"}, "metadata": _without_status(metadata)},
         replicas=spec.get("replicas", 0) if pod is not None else 0,
         ready=_ready(status) if pod is not None and observed else 0,
         serves=int(status.get("readyReplicas", 0)) if pod is not None else 0,
@@ -167,6 +167,14 @@ def project_child(body: Body) -> Child:
         placement=placement_of(metadata.get("annotations") or {}),
         requests=pod_requests(pod) if pod is not None else None,
     )
+
+
+def _without_status(metadata: Mapping[str, Any]) -> Body:
+    """Metadata that stays the same while only the status changes."""
+    kept = {k: v for k, v in metadata.items() if k not in ("resourceVersion", "managedFields")}
+    if entries := metadata.get("managedFields"):
+        kept["managedFields"] = [e for e in entries if e.get("subresource") != "status"]
+    return kept
 
 
 def _ready(status: Mapping[str, Any]) -> int:

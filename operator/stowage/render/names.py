@@ -11,6 +11,7 @@ from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.meta import API_VERSION, FIELD_MANAGER, GROUP, Model
 from stowage.placement.snapshot import Placement
+from stowage.render.memo import once
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OWNER_LABEL = f"{GROUP}/inference-deployment"
@@ -51,11 +52,13 @@ def deployment_name(workload: InferenceDeployment, placement: Placement) -> str:
     return f"{workload.name}-{placement_hash(placement)}"
 
 
+@once
 def runtime_revision(runtime: InferenceRuntime) -> str:
     """Eight characters that change whenever the runtime's spec does."""
     return _digest(json.dumps(_said(runtime.spec), sort_keys=True))
 
 
+@once
 def spec_hash(workload: InferenceDeployment) -> str:
     """Eight characters that change with the part of the spec that pods depend on.
 

@@ -31,8 +31,8 @@ down: $(STAMP) ## Stop the demo cluster and remove its state
 	@$(DEVCLUSTER) down
 
 check: $(STAMP) ## Lint, types, layers
-	$(BIN)/ruff format --check operator tools bench images tests
-	$(BIN)/ruff check operator tools bench images tests
+	$(BIN)/ruff format --check operator tools bench images e2e tests
+	$(BIN)/ruff check operator tools bench images e2e tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -46,8 +46,8 @@ soak: $(STAMP) ## The long survival tests (REPEAT=10, QUIET_SECONDS=600, QUIET_M
 	    STOWAGE_QUIET_MODELS=$(QUIET_MODELS) $(BIN)/python -m pytest tests/survival -v -s $(ARGS)
 
 format: $(STAMP) ## Format the code
-	$(BIN)/ruff format operator tools bench images tests
-	$(BIN)/ruff check --fix operator tools bench images tests
+	$(BIN)/ruff format operator tools bench images e2e tests
+	$(BIN)/ruff check --fix operator tools bench images e2e tests
 
 generate: $(STAMP) ## Write crds/, roles, the chart's generated files, docs/reference/, docs/examples/ and the output shown in docs/
 	$(BIN)/stowage crds generate crds
@@ -79,8 +79,8 @@ lock: $(STAMP) ## Pin all dependencies anew
 bench: $(STAMP) ## Measure decisions, and compare with the last time (ARGS="decide fleet discover status")
 	@PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
 
-e2e:
-	@echo "make $@: not there yet" >&2; exit 2
+e2e: $(STAMP) ## Install it on a cluster with real pods, and try all of it (CLUSTER=local|kind)
+	@PYTHONPATH=.:operator:tools $(BIN)/python -m e2e --cluster $(CLUSTER) -- $(ARGS)
 
 clean: ## Remove the virtual environment and caches in the tree
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -50,6 +50,12 @@ RECIPES: dict[str, Recipe | None] = {
         parts=("onnx_server", "pyproject.toml", "requirements-build.lock", "requirements.lock"),
         locks=("requirements-build.lock", "requirements.lock"),
     ),
+    "mlserver": Recipe(  # for the end-to-end suite only
+        context=REPOSITORY / "e2e" / "mlserver",
+        parts=("requirements.lock",),
+        locks=("requirements.lock",),
+        packages=("libstdc++6",),
+    ),
     "pause": None,  # one static program, no Dockerfile: see images.pause
 }
 """By name."""

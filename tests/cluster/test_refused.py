@@ -80,7 +80,7 @@ def test_a_foreign_service_of_that_name_is_left_alone(stage: Stage) -> None:
     assert f"Service {stage.namespace}/chat exists and isn't Stowage's" in found["message"]
     assert stage.get("service", "chat")["metadata"]["resourceVersion"] == version
     stage.kubectl("delete", "service", "chat")
-    stage.wait_ready(seconds=120)  # no watch tells; it looks again after 30 s
+    stage.wait_ready(seconds=120)  # no watch tells; it looks again after 5 to 60 s
 
 
 def test_what_a_quota_refuses_is_said(stage: Stage) -> None:

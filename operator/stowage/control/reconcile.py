@@ -22,6 +22,7 @@ from stowage.control.failing.review import Failures, keepable
 from stowage.control.line import ANY_TIME, Turn, takes_room
 from stowage.control.moves import Moves
 from stowage.control.parsed import Parsed
+from stowage.control.patience import Patience
 from stowage.control.policies import policy_for
 from stowage.control.recorder import Recorder
 from stowage.control.world import World
@@ -40,7 +41,6 @@ _log = logging.getLogger(__name__)
 
 LOOK_AGAIN = frozenset({Code.NAME_CONFLICT, Code.APPLY_FAILED})
 """Troubles whose end no watch of ours tells of."""
-LOOK_AGAIN_SECONDS = 30.0
 ROLL_SECONDS = 5.0
 """How often a roll is looked at: that its new pod finds no device is nobody's event."""
 SECONDS = "%Y-%m-%dT%H:%M:%SZ"
@@ -61,6 +61,7 @@ class Reconciler:
     failures: Failures
     clock: Callable[[], datetime] = utc_now
     recorder: Recorder = field(default_factory=Recorder)
+    patience: Patience = field(default_factory=Patience)
     events: EventRecorder = field(init=False)
     moves: Moves = field(init=False)
     carrier: Carrier = field(init=False)
@@ -80,6 +81,7 @@ class Reconciler:
         if parsed is None or parsed.deleting or gone:
             self.recorder.forget(key)
             self.moves.forget(key)
+            self.patience.forget(key)
             return True
         if parsed.value is None:
             await self._refuse(key, parsed)
@@ -97,7 +99,9 @@ class Reconciler:
         await self._report(situation)
         self.moves.settled(workload.key)
         if situation.problem is not None and situation.problem.code in LOOK_AGAIN:
-            self.look_again(key, LOOK_AGAIN_SECONDS)
+            self.look_again(key, self.patience.wait(key))
+        else:
+            self.patience.forget(key)
         return True
 
     @staticmethod

@@ -104,14 +104,23 @@ class Town:
 
     def unsettled(self) -> list[str]:
         """What isn't as it should be."""
-        text = self.stage.kubectl("get", "infd,deployments,pods", "-o", "json", check=False)
+        text = self.stage.kubectl("get", "infd,deployments,replicasets,pods", "-o", "json", check=False)
         try:
             items: list[Object] = json.loads(text)["items"]
         except ValueError:
             return [text.strip()]
-        kinds: dict[str, list[Object]] = {"InferenceDeployment": [], "Deployment": [], "Pod": []}
+        kinds: dict[str, list[Object]] = {
+            "InferenceDeployment": [],
+            "Deployment": [],
+            "ReplicaSet": [],
+            "Pod": [],
+        }
         for item in items:
             kinds[item["kind"]].append(item)
+        # A pod whose ReplicaSet is gone is the garbage collector's, which may have missed that: see
+        # docs/survival.md, Limits.
+        sets = kinds.pop("ReplicaSet")
+        kinds["Pod"] = [pod for pod in kinds["Pod"] if any(_owned(pod, each) for each in sets)]
         return list(_unsettled(**{kind.lower() + "s": found for kind, found in kinds.items()}))
 
     def behind(self) -> list[str]:

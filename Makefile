@@ -54,6 +54,9 @@ generate: $(STAMP) ## Write crds/, roles, the chart's generated files, docs/refe
 	$(BIN)/stowage reference generate docs/reference
 	$(BIN)/stowage permissions > tests/cluster/rbac.yaml
 	$(PACKING) generate
+	$(BIN)/stowage permissions > manifests/base/rbac.yaml
+	$(BIN)/stowage permissions --watch-namespace models > manifests/overlays/namespaced/rbac.yaml
+	$(BIN)/stowage crds generate manifests/crds
 	@mkdir -p docs/examples
 	$(DEVCLUSTER) fleet > docs/examples/fleet.yaml
 	$(BIN)/python tests/docs/console.py docs/deciding.md docs/plan.md

@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Literal
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from stowage.api.inference_deployment_status import InferenceDeploymentStatus
 from stowage.api.meta import Model, Resource, Rule
@@ -116,13 +117,18 @@ class InferenceDeploymentSpec(Model):
     )
 
 
+NOT_YET: JsonDict = {"default": {"observedGeneration": -1}}
+"""The status before the operator has written one. Without it kstatus, and so Flux, would take an object that
+was just created for ready; a generation that was not observed is in progress. Flux's kinds do the same."""
+
+
 class InferenceDeployment(Resource):
     """Serves one model on the accelerator that suits it, in the variant that runs best there."""
 
     kind: Literal["InferenceDeployment"] = "InferenceDeployment"
     spec: InferenceDeploymentSpec
     """What is wanted."""
-    status: InferenceDeploymentStatus | None = None
+    status: Annotated[InferenceDeploymentStatus | None, Field(json_schema_extra=NOT_YET)] = None
     """What is so."""
 
     rules = (

@@ -49,6 +49,7 @@ RECIPES: dict[str, Recipe | None] = {
         context=REPOSITORY / "images" / "onnx",
         parts=("onnx_server", "pyproject.toml", "requirements-build.lock", "requirements.lock"),
         locks=("requirements-build.lock", "requirements.lock"),
+        packages=("libstdc++6",),  # of gRPC's and ONNX Runtime's wheels
     ),
     "mlserver": Recipe(  # for the end-to-end suite only
         context=REPOSITORY / "e2e" / "mlserver",

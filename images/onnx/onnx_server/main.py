@@ -39,7 +39,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         default=5.0,
         help="for which requests are taken after SIGTERM (default: 5)",
     )
-    add("--finish-seconds", type=_positive, default=50, help="for those in flight after that (default: 50)")
+    add("--finish-seconds", type=_positive, default=45, help="for those in flight after that (default: 45)")
     add("--version", action="version", version=__version__)
     return parser.parse_args(arguments)
 

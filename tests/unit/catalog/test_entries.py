@@ -49,6 +49,7 @@ def test_names() -> None:
     assert RUNTIMES == [
         "llama-cpp",
         "mlserver",
+        "onnx-server",
         "openvino-model-server",
         "sglang",
         "tensorflow-serving",

@@ -6,10 +6,15 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from tests.unit.render.builders import CLASSIC as CLASSIC_MODEL
+from tests.unit.render.builders import any_type, pool, workload
 
+from stowage import __version__
 from stowage.api.inference_runtime import InferenceRuntime, Support
 from stowage.catalog import load_catalog
+from stowage.placement.decide import decide
 from stowage.placement.selectors import selects_class
+from stowage.placement.snapshot import Demand, Snapshot
 
 CATALOG = load_catalog()
 SUPPORTS = [
@@ -75,7 +80,9 @@ def _servers(**supports: str) -> dict[str, list[str]]:
 
 
 CLASSIC = _servers(llama_cpp="cuda", triton="cuda", tensorflow_serving="cuda")
-HOST = _servers(llama_cpp="cpu", mlserver="cpu", openvino_model_server="cpu", tensorflow_serving="cpu")
+HOST = _servers(
+    llama_cpp="cpu", mlserver="cpu", onnx_server="cpu", openvino_model_server="cpu", tensorflow_serving="cpu"
+)
 INTEL_GPU = _servers(openvino_model_server="gpu")
 SERVED_BY: dict[str, dict[str, list[str]]] = {
     "volta": CLASSIC,
@@ -264,3 +271,28 @@ def test_no_server_falls_back_to_the_cpu_in_silence() -> None:
         for support in CATALOG.runtimes[name].spec.supports:
             if "CPU" not in support.accelerators.types:
                 assert "exit 70" in support.command[2]
+
+
+@pytest.mark.parametrize(
+    ("precision", "quantization", "server"),
+    [
+        ("fp32", None, "onnx-server"),
+        ("int8", None, "onnx-server"),
+        ("int8", {"scheme": "qdq"}, "onnx-server"),
+        ("bf16", None, "openvino-model-server"),  # which alone computes in it
+    ],
+)
+def test_onnx_on_a_cpu_has_one_server(
+    precision: str, quantization: dict[str, str] | None, server: str
+) -> None:
+    variant = {"name": "v", "precision": precision, "format": "onnx", "uri": "oci://e/m:1", "size": "98Mi"}
+    if quantization:
+        variant["quantization"] = quantization
+    snapshot = Snapshot((pool("cpu-x86-amx-int8", 64),), tuple(CATALOG.runtimes.values()), used={})
+    decision = decide(snapshot, Demand(workload([variant], model=CLASSIC_MODEL), any_type()), ())
+    assert [chosen.candidate.runtime.name for chosen in decision.placements] == [server]
+
+
+def test_our_own_image_is_of_this_version() -> None:
+    (support,) = CATALOG.runtimes["onnx-server"].spec.supports
+    assert support.image == f"stowage/onnx-server:{__version__}"

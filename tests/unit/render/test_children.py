@@ -140,6 +140,7 @@ def test_every_pod_has_the_port_that_the_service_targets(runtime: InferenceRunti
         "mlserver": ("sklearn", "cpu-x86-amx-int8", CLASSIC),
         "sglang": ("safetensors", "nvidia-l4", LANGUAGE),
         "tensorflow-serving": ("savedmodel", "nvidia-l4", {**CLASSIC, "protocol": "TensorFlowServing"}),
+        "onnx-server": ("onnx", "cpu-x86-amx-int8", CLASSIC),
         "openvino-model-server": ("openvino", "cpu-x86-amx-int8", CLASSIC),
         "triton": ("onnx", "nvidia-l4", CLASSIC),
         "vitis-ai": ("xmodel", "amd-alveo-u250", CLASSIC),

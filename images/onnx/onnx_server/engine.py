@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,6 +86,5 @@ def _zeros(datatype: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
 
 
 def _sentence(error: Exception) -> str:
-    """Its message on one line, without the number in front."""
-    text = " ".join(str(error).split())
-    return text.partition(" : ")[2].removeprefix("1 : ") if text.startswith("[ONNXRuntimeError]") else text
+    """Its message on one line, without the code in front."""
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", " ".join(str(error).split()))

@@ -77,8 +77,10 @@ def running(path: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], int
             process.kill()
 
 
-def test_it_serves_and_ends_with_zero(tmp_path: Path) -> None:
+def test_it_serves_and_ends_with_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models.linear(tmp_path / "m.onnx")
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
     with running(tmp_path, "--drain-seconds=0") as (process, port):
         status, body = ask(port, "POST", "/v2/models/m/infer", json.dumps({"inputs": [X]}))
         assert (status, json.loads(body)["outputs"][0]["data"]) == (200, [32.0, 48.0])
@@ -87,6 +89,7 @@ def test_it_serves_and_ends_with_zero(tmp_path: Path) -> None:
     assert process.returncode == 0, output
     assert f"serving {tmp_path}/m.onnx as 'm' on 1 threads" in output
     assert "Traceback" not in output
+    assert not home.exists(), "ONNX Runtime writes there when it means to tell about us"
 
 
 class Client(threading.Thread):

@@ -110,6 +110,15 @@ REFUSED = {
         *("--tools", "--agent", "-ag", "--api-key-file", "--rpc", "--host", "--ctx-size"),
     ],
     "mlserver": ["--help"],
+    "onnx-server": [
+        "--model-path=/",
+        "--model_name=x",
+        "--model",
+        "--threads=9",
+        "--port 1",
+        "--host=::",
+        "--version",
+    ],
     "sglang": [
         *("--model-path=/x", "--model_path", "--port=1", "--tp=2", "--tp-size", "--tensor-parallel-size=2"),
         *("--trust-remote-code", "--quantization=fp8", "--context-length=1", "--dtype=half", "--json-model"),
@@ -138,6 +147,7 @@ ALLOWED = {
         *("--api-key", "x", "--ui", "--no-webui", "-n", "--jinja", "--reasoning-format", "-sm", "--lora"),
     ],
     "mlserver": ["--verbose"],
+    "onnx-server": ["--max-request-mebibytes=256", "--drain-seconds=9", "--finish-seconds=30"],
     "sglang": [
         "--mem-fraction-static=0.8",
         "--chunked-prefill-size=4096",

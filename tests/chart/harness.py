@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/stowage"
 SYSTEM = "stowage-system"
 HELMS = ("helm3", "helm4")
+KUBERNETES = ("--kube-version", "1.36.0")
+"""Without a cluster; a helm that wasn't built by its own Makefile takes it for 1.20 otherwise."""
 TIMEOUT_SECONDS = 120
 
 Object = dict[str, Any]
@@ -55,7 +57,8 @@ class Helm:
 
     def template(self, values: Mapping[str, Any] | None = None, *options: str, chart: Path = CHART) -> str:
         """The manifests that the chart makes of these values."""
-        return self("template", "stowage", str(chart), "-n", SYSTEM, *options, *self.values(values or {}))
+        where = ("stowage", str(chart), "-n", SYSTEM, *KUBERNETES)
+        return self("template", *where, *options, *self.values(values or {}))
 
     def objects(self, values: Mapping[str, Any] | None = None, *options: str) -> list[Object]:
         """The same, parsed."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.harness import CHART, ROOT, Helm, HelmError, by_name, leaves
+from tests.chart.harness import CHART, KUBERNETES, ROOT, Helm, HelmError, by_name, leaves
 
 from devcluster.binaries import ensure_binaries
 from helmchart.generated import crd_template, files, readme
@@ -101,7 +101,7 @@ def objects(node: Any) -> list[dict[str, Any]]:
 
 @built
 def test_lint_finds_nothing(helm: Helm) -> None:
-    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
+    assert "0 chart(s) failed" in helm("lint", "--strict", *KUBERNETES, str(CHART))
 
 
 @built

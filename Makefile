@@ -79,8 +79,8 @@ lock: $(STAMP) ## Pin all dependencies anew
 	    -o requirements-build.lock
 	$(UV_LOCK) --universal images/builder/pyproject.toml -o images/builder/requirements.lock
 
-bench: $(STAMP) ## Measure decisions, and compare with the last time (ARGS="decide fleet discover status")
-	@PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
+bench: $(STAMP) ## Measure decisions and the operator, and compare with the last time (ARGS="decide fleet discover status single burst restart")
+	@PYTHONPATH=.:tools $(BIN)/python -m bench $(ARGS)
 
 e2e: $(STAMP) ## Install it on a cluster with real pods, and try all of it (CLUSTER=local|kind)
 	@PYTHONPATH=.:operator:tools $(BIN)/python -m e2e --cluster $(CLUSTER) -- $(ARGS)

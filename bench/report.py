@@ -32,6 +32,7 @@ def record(results: Iterable[Result]) -> Record:
                 "total": round(r.total, 3),
                 "median": round(r.percentile(0.5), 3),
                 "p99": round(r.percentile(0.99), 3),
+                "clock": r.clock,
                 **r.facts,
             }
             for r in results
@@ -83,16 +84,16 @@ def ratio(name: str, made: Record, before: Record | None) -> float | None:
 
 def show(made: Record, before: Record | None, console: Console) -> None:
     """Prints the record as a table."""
-    table = Table("scenario", title=f"{made['machine']}, Python {made['python']}, CPU time in ms")
+    table = Table("scenario", title=f"{made['machine']}, Python {made['python']}, ms")
+    table.add_column("clock")
     for heading in ("times", "median", "p99", "total", "against last"):
         table.add_column(heading, justify="right")
     table.add_column("what came out")
-    known = {"repetitions", "total", "median", "p99"}
+    known = {"repetitions", "total", "median", "p99", "clock"}
     for name, one in made["results"].items():
         change = ratio(name, made, before)
         facts = ", ".join(f"{value} {fact}" for fact, value in one.items() if fact not in known)
         figures = (f"{one[key]:.2f}" for key in ("median", "p99", "total"))
-        table.add_row(
-            name, str(one["repetitions"]), *figures, "-" if change is None else f"x {change:.2f}", facts
-        )
+        against = "-" if change is None else f"x {change:.2f}"
+        table.add_row(name, one["clock"], str(one["repetitions"]), *figures, against, facts)
     console.print(table)

@@ -26,9 +26,11 @@ class Result:
 
     name: str
     milliseconds: tuple[float, ...]
-    """CPU time of each repetition."""
-    facts: Mapping[str, int] = field(default_factory=dict)
-    """What came out: the same on every machine, but for figures of memory."""
+    """Of each repetition, by ``clock``."""
+    facts: Mapping[str, float] = field(default_factory=dict)
+    """What came out: the same on every machine, but for figures of memory and time."""
+    clock: str = "cpu"
+    """``cpu``: the times are CPU time of this process; ``wall``: they were measured from outside."""
 
     @property
     def total(self) -> float:

@@ -23,10 +23,18 @@ PORT_TAKEN = "address already in use"
 class OperatorProcess:
     """The operator, started from a tree against one cluster, with its log in the state folder."""
 
-    def __init__(self, root: Path, state: Path, kubeconfig: Path, table: ProcessTable) -> None:
+    def __init__(
+        self,
+        root: Path,
+        state: Path,
+        kubeconfig: Path,
+        table: ProcessTable,
+        lifetime: Lifetime = Lifetime.DETACHED,
+    ) -> None:
         self._root = root
         self._kubeconfig = kubeconfig
         self._table = table
+        self._lifetime = lifetime
         self.log = state / f"{NAME}.log"
 
     def restart(self) -> None:
@@ -61,7 +69,7 @@ class OperatorProcess:
     def _start(self) -> None:
         self.log.unlink(missing_ok=True)
         (port,) = free_ports(1)
-        record = start_process(self._command(port), self._table, Lifetime.DETACHED)
+        record = start_process(self._command(port), self._table, self._lifetime)
         self._wait_ready(record, port)
 
     def _command(self, port: int) -> Command:

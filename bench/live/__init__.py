@@ -1,0 +1,1 @@
+"""The operator on a real API server, measured from outside: the audit log, a client of its own, /proc."""

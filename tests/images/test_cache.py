@@ -41,9 +41,17 @@ def test_a_failed_one_leaves_nothing(tmp_path: Path) -> None:
     assert publish(tmp_path / "a.tar", write).is_file()
 
 
-def test_a_full_folder_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        BuildError("wheels", ["OSError: [Errno 28] No space left on device: 'a' -> 'b'"]),
+    ],
+    ids=["ours", "of a program"],
+)
+def test_a_full_folder_says_so(tmp_path: Path, error: Exception) -> None:
     def fill(draft: Path) -> Path:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise error
 
     with pytest.raises(BuildError, match=r"no space is left in .*; free some, or set STOWAGE_CACHE_DIR"):
         publish(tmp_path / "a.tar", fill)

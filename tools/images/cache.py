@@ -40,8 +40,8 @@ def _make(path: Path, make: Callable[[Path], Path]) -> None:
     draft.chmod(0o755)
     try:
         make(draft).replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except (BuildError, OSError) as error:
+        if _is_full(error):
             advice = (
                 f"no space is left in {path.parent}; free some, or set STOWAGE_CACHE_DIR to another folder"
             )
@@ -49,6 +49,13 @@ def _make(path: Path, make: Callable[[Path], Path]) -> None:
         raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _is_full(error: BuildError | OSError) -> bool:
+    """Whether space was short, for us or for a program that we ran."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return any(os.strerror(errno.ENOSPC) in line for line in error.output)
 
 
 def _say_waiting(path: Path) -> None:

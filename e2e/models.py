@@ -38,9 +38,11 @@ def train(cluster: Cluster, namespace: str, image: str) -> dict[str, Any]:
 
 
 def _volume(namespace: str) -> list[dict[str, Any]]:
-    """A volume that is a folder of the real node, and the claim on it."""
+    """A volume that is a folder of the real node, and the claim on it.
+
+    Nothing ties it to that node: pods on simulated ones claim it too.
+    """
     name = f"{namespace}-{CLAIM}"
-    terms = [{"matchExpressions": [{"key": REAL_LABEL, "operator": "In", "values": ["true"]}]}]
     volume = {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -52,7 +54,6 @@ def _volume(namespace: str) -> list[dict[str, Any]]:
             "storageClassName": "",
             "claimRef": {"namespace": namespace, "name": CLAIM},
             "hostPath": {"path": f"{HOST_PATH}/{namespace}", "type": "DirectoryOrCreate"},
-            "nodeAffinity": {"required": {"nodeSelectorTerms": terms}},
         },
     }
     claim = {

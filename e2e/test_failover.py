@@ -22,7 +22,7 @@ def test_the_standby_leads_after_the_leaders_death(
         kubectl("-n", NAMESPACE, "delete", "pod", leader, "--grace-period=0", "--force")
         eventually(installation.leader, lambda now: now not in ("", leader), "another replica leads")
         # The new leader works: it carries out an edit.
-        edit = {"spec": {"template": {"annotations": {"e2e.stowage.dev/after": "failover"}}}}
+        edit = {"spec": {"template": {"annotations": {"example.com/after": "failover"}}}}
         kubectl("-n", "e2e", "patch", "infd", NAME, "--type=merge", "-p", json.dumps(edit))
         eventually(
             lambda: [

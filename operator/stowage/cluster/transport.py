@@ -6,6 +6,7 @@ The library does TLS, proxies, credentials and the connection pool; its generate
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -107,16 +108,34 @@ class Transport:
 
     async def _start(self, request: Request, limits: aiohttp.ClientTimeout) -> Any:
         """The library's RESTResponse, its body not read yet."""
+        content_type, body = encoded(request)
         method, url, headers, _, _ = await self._client.param_serialize(
             request.method,
             request.path,
             query_params=[(key, value) for key, value in request.query.items() if value],
-            header_params={"Accept": "application/json", "Content-Type": request.content_type},
+            header_params={"Accept": "application/json", "Content-Type": content_type},
             auth_settings=["BearerToken"],
         )
         return await self._client.rest_client.request(
-            method, url, headers=headers, body=request.body, _request_timeout=limits
+            method, url, headers=headers, body=body, _request_timeout=limits
         )
+
+
+_YAML = "application/apply-patch+yaml"
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def encoded(request: Request) -> tuple[str, Body | str | None]:
+    """Content type and body for the library, which writes JSON of what isn't text yet.
+
+    What is applied is read as YAML, whose escapes know no surrogate pairs: JSON in ASCII, as the library
+    writes it, is refused as soon as a text has an emoji. So such characters stand as they are, and only
+    those that YAML doesn't allow are escaped. The parameter keeps the library from writing JSON once more.
+    """
+    if request.content_type != _YAML:
+        return request.content_type, request.body
+    text = json.dumps(request.body, ensure_ascii=False)
+    return f"{_YAML}; charset=utf-8", _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 _gate: ContextVar[Callable[[], None] | None] = ContextVar("gate", default=None)

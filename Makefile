@@ -11,7 +11,7 @@ PACKING = PYTHONPATH=tools $(CURDIR)/$(BIN)/python -m helmchart
 DEVCLUSTER = PYTHONPATH=tools $(CURDIR)/$(BIN)/python -m devcluster
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test soak check format generate package bench e2e lock clean
+.PHONY: help demo down test soak check format generate package audit bench e2e lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench: $(STAMP) ## Measure decisions and the operator, and compare with the last
 
 e2e: $(STAMP) ## Install it on a cluster with real pods, and try all of it (CLUSTER=local|kind)
 	@PYTHONPATH=.:operator:tools $(BIN)/python -m e2e --cluster $(CLUSTER) -- $(ARGS)
+
+audit: $(STAMP) ## Licences of what is locked, and known vulnerabilities with OSV=all.zip (advisories in the OSV format)
+	@PYTHONPATH=tools $(BIN)/python -m audit $(if $(OSV),--osv $(OSV))
 
 clean: ## Remove the virtual environment and caches in the tree
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Checks the locked dependencies without a network: their licences, and known vulnerabilities."""

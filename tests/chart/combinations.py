@@ -86,6 +86,7 @@ SETTINGS: Mapping[str, tuple[Values, ...]] = {
         },
         {"metrics": {"service": {"annotations": {"a": "b"}}, "serviceMonitor": {"enabled": True}}},
     ),
+    "admission": ({}, {"admission": {"enabled": False}}),
     "flow": ({}, {"flowControl": {"enabled": True}}, {"flowControl": {"enabled": True, "shares": 5}}),
     "policies": (
         {},

@@ -8,13 +8,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.cluster.harness import Object, Stage, eventually
 
 from devcluster.cluster import LocalCluster
+from stowage.cli.permissions import rules
+from stowage.cluster.people import PEOPLE
 
 ADMISSION = Path(__file__).parents[3] / "manifests/admission"
-RBAC = Path(__file__).with_name("rbac.yaml")
+AGGREGATES = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
 READY = "tests-admission-ready"
+
+
+def give_roles(cluster: LocalCluster) -> None:
+    """The roles that installations offer to people: what may be written alone, and joined to ``edit``."""
+    rows = yaml.safe_load(rules((*PEOPLE["view"], *PEOPLE["edit"])))
+    for name, labels in ("tests-tenant", {}), ("tests-tenant-edit", AGGREGATES):
+        role = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": name, "labels": labels},
+            "rules": rows,
+        }
+        cluster.kubectl("apply", "-f", "-", input=json.dumps(role))
 
 
 class Tenant:
@@ -48,7 +64,7 @@ class Tenant:
 
 @pytest.fixture
 def tenant(stage: Stage) -> Tenant:
-    stage.cluster.kubectl("apply", "-f", str(RBAC))
+    give_roles(stage.cluster)
     made = Tenant(stage, "tenant").may("tests-tenant")
     eventually(lambda: made.can("create", "inferencedeployments.stowage.dev"))
     return made
@@ -59,7 +75,7 @@ def admission(cluster: LocalCluster) -> Iterator[None]:
     """The ValidatingAdmissionPolicy, from when the API server asks it."""
     for name in ("policy.yaml", "binding.yaml"):
         cluster.kubectl("apply", "-f", str(ADMISSION / name))
-    cluster.kubectl("apply", "-f", str(RBAC))
+    give_roles(cluster)
     cluster.kubectl("create", "clusterrolebinding", READY, "--clusterrole=tests-tenant", f"--user={READY}")
     probe = {
         "apiVersion": "stowage.dev/v1alpha1",

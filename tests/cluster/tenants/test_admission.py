@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.cluster.harness import FP8, Object
+from tests.cluster.harness import FP8, Object, Stage, eventually
 
 from .conftest import Tenant
 
@@ -109,3 +109,12 @@ def test_who_may_not_read_it_may_scale_but_not_change_the_pods(tenant: Tenant) -
         answer = tenant.kubectl("patch", "infd", "chat", "--type=merge", "-p", change)
         assert answer.returncode != 0, change
     assert tenant.kubectl("delete", "infd", "chat").returncode == 0
+
+
+def test_the_api_server_finds_no_mistake_in_the_expressions(stage: Stage) -> None:
+    """It checks their types against the kind's schema, and says so in the policy's status."""
+    name = ("validatingadmissionpolicy", "stowage-tenants")
+    policy = eventually(
+        lambda: stage.get(*name), lambda found: "observedGeneration" in found.get("status", {})
+    )
+    assert policy["status"].get("typeChecking", {}).get("expressionWarnings", []) == []

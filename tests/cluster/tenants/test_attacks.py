@@ -63,7 +63,8 @@ def test_rights_of_the_tenant_end_at_its_objects(tenant: Tenant) -> None:
     answer = tenant.kubectl(
         "patch", "infd", "chat", "--subresource=status", "--type=merge", "-p", json.dumps(status)
     )
-    assert "cannot patch resource" in answer.stderr
+    assert "forbidden" in answer.stderr
+    assert 'resource "inferencedeployments/status"' in answer.stderr
 
 
 def test_what_the_pod_is(tenant: Tenant) -> None:

@@ -74,6 +74,14 @@ def test_what_high_availability_adds() -> None:
     assert pod["containers"] == operator("base")["spec"]["template"]["spec"]["containers"]
 
 
+def test_who_asks_of_those_who_write_models() -> None:
+    for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
+        assert (kind, "", "stowage-tenants") in render("base")
+        assert (kind, "", "stowage-tenants") not in render("overlays/namespaced"), (
+            "its admins have no such right"
+        )
+
+
 def test_the_image_is_of_this_version() -> None:
     (container,) = operator("base")["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"stowage/operator:{__version__}"

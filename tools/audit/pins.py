@@ -25,7 +25,7 @@ class Pin:
 
 def lock_files(root: Path = ROOT) -> list[Path]:
     """Every lock file of the repository."""
-    found = [*root.glob(LOCKS), *root.glob(f"images/*/{LOCKS}")]
+    found = [*root.glob(LOCKS), *root.glob(f"images/*/{LOCKS}"), *root.glob(f"e2e/*/{LOCKS}")]
     return sorted(found)
 
 

@@ -66,6 +66,7 @@ def remove(cluster: LocalCluster) -> None:
     kubectl("delete", "namespace", SYSTEM, "shop", "second", "--ignore-not-found")
     kubectl("delete", "crd", "-l", CRD_LABEL, "--ignore-not-found")
     kinds = "clusterrole,clusterrolebinding,flowschema,prioritylevelconfiguration"
+    kinds += ",validatingadmissionpolicy,validatingadmissionpolicybinding"
     kubectl("delete", kinds, "-l", CHART_LABEL, "--ignore-not-found")
 
 

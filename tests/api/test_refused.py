@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any, NamedTuple
 
 import pytest
@@ -27,6 +28,16 @@ DEPLOYMENT: dict[str, Any] = {
     "metadata": {"name": "chat", "namespace": "default"},
     "spec": {"model": {"name": "llama", "task": "text-generation"}, "variants": [VARIANT]},
 }
+FP32 = {"name": "fp32", "precision": "fp32", "format": "onnx", "uri": "pvc://models/m.onnx", "size": "1Mi"}
+BUILD = {"from": "fp32", "method": "onnx-static-int8", "calibration": "pvc://models/data.npz"}
+BARE = {"name": "int8", "precision": "int8", "format": "onnx"}
+INT8 = {**BARE, "build": BUILD}
+BUILT: dict[str, Any] = {
+    **DEPLOYMENT,
+    "spec": {"model": {"name": "digits", "task": "image-classification"}, "variants": [FP32, INT8]},
+}
+BUILT_FROM = "write as build.from the name of an fp32 variant of this object, in onnx, with a pvc:// uri"
+EITHER_SOURCE = "write either uri, where the artefact is, or build, how it is made"
 POLICY: dict[str, Any] = {
     "apiVersion": "stowage.dev/v1alpha1",
     "kind": "PlacementPolicy",
@@ -102,6 +113,53 @@ TABLE = [
         "spec.variants",
         [VARIANT, VARIANT],
         "two variants have the same name; give each a name of its own",
+    ),
+    *(
+        Refused(what, BUILT, f"spec.variants.1.{path}", value, sentence, server)
+        for what, path, value, sentence, server in (
+            (
+                "a built quality",
+                "quality",
+                "0.9",
+                "write no quality: that of a built variant is measured",
+                "",
+            ),
+            ("another format", "format", "openvino", "write the format that the method makes", ""),
+            ("another precision", "precision", "fp16", "write the precision that the method makes", ""),
+            ("a static method without data", "build.calibration", ABSENT, "write calibration: pvc://", ""),
+            ("data in a bucket", "build.calibration", "s3://bucket/data.npz", "as pvc://claim/path", ""),
+            ("an unknown method", "build.method", "magic", "openvino-int8", "Unsupported value"),
+        )
+    ),
+    *(
+        Refused(what, BUILT, "spec.variants", variants, sentence)
+        for what, variants, sentence in (
+            ("neither uri nor build", [FP32, {**BARE, "size": "1Mi"}], EITHER_SOURCE),
+            ("both uri and build", [FP32, {**INT8, "uri": "oci://image:1"}], EITHER_SOURCE),
+            ("built from nothing", [{**FP32, "name": "other"}, INT8], BUILT_FROM),
+            ("built from itself", [FP32, {**BARE, "build": {**BUILD, "from": "int8"}}], BUILT_FROM),
+            ("built from an image", [{**FP32, "uri": "oci://image:1"}, INT8], BUILT_FROM),
+            ("built from another precision", [{**FP32, "precision": "bf16"}, INT8], BUILT_FROM),
+        )
+    ),
+    Refused(
+        "fp32 arithmetic unsaid",
+        BUILT,
+        "spec.variants.1",
+        {
+            "name": "int4",
+            "precision": "int4",
+            "format": "onnx",
+            "build": {"from": "fp32", "method": "onnx-int4-weight-only"},
+        },
+        "write quantization: {activations: fp32}",
+    ),
+    Refused(
+        "a stored variant without a size",
+        DEPLOYMENT,
+        f"{VARIANT_0}.size",
+        ABSENT,
+        "write the size of the artefact",
     ),
     Refused(
         "no devices",
@@ -201,8 +259,7 @@ TABLE = [
         DEPLOYMENT,
         f"{VARIANT_0}.uri",
         ABSENT,
-        "missing; write it: where the artefact is",
-        "Required",
+        EITHER_SOURCE,
     ),
     Refused("quality above 1", DEPLOYMENT, f"{VARIANT_0}.quality", "1.5", FRACTION),
     Refused("quality in percent", DEPLOYMENT, f"{VARIANT_0}.quality", "99%", FRACTION),
@@ -434,7 +491,7 @@ def _changed(valid: dict[str, Any], path: str, value: object) -> dict[str, Any]:
 
 
 def _named_path(path: str) -> str:
-    return path.replace(".0", "[0]")
+    return re.sub(r"[.]([0-9])(?=[.]|$)", r"[\1]", path)
 
 
 ADORNED = {
@@ -467,7 +524,7 @@ ADORNED = {
 
 
 def test_valid_objects_are_accepted() -> None:
-    for manifest in (DEPLOYMENT, POLICY, POOL, CLASS, ADORNED):
+    for manifest in (DEPLOYMENT, BUILT, POLICY, POOL, CLASS, ADORNED):
         assert parse(manifest).name == manifest["metadata"]["name"]
 
 
@@ -494,6 +551,6 @@ def test_refused_by_the_api_server(case: Refused, api_cluster: LocalCluster) -> 
 
 @pytest.mark.cluster
 def test_valid_objects_are_accepted_by_the_api_server(api_cluster: LocalCluster) -> None:
-    for manifest in (DEPLOYMENT, POLICY, POOL, CLASS, ADORNED):
+    for manifest in (DEPLOYMENT, BUILT, POLICY, POOL, CLASS, ADORNED):
         answer = api_cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=json.dumps(manifest))
         assert "Warning" not in answer.stderr

@@ -266,7 +266,7 @@ class Stage:
         """Removes what the test made; pods and children go with the namespace."""
         selector = f"--selector={TEST_LABEL}={self.namespace}"
         self.kubectl("delete", "namespace", self.namespace, "--wait=false", "--ignore-not-found")
-        self.kubectl("delete", "nodes,plp", selector, "--wait=false")
+        self.kubectl("delete", "nodes,plp,pv", selector, "--wait=false")
 
 
 FP8 = {

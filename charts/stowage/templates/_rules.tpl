@@ -70,6 +70,11 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
+# One Job for each variant that is to be built; Kubernetes deletes it an hour after its end, or with
+# its owner.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [list, watch, create]
 # Tells what happened, and asks what an autoscaler said of a pod that has no node.
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -114,6 +114,22 @@ class InferenceDeploymentSpec(Model):
             lambda self: len({each.name for each in self.variants}) == len(self.variants),
             field="variants",
         ),
+        Rule(
+            "self.variants.all(each, !has(each.build) || self.variants.exists(other, other.name =="
+            " each.build.from && has(other.uri) && other.uri.startsWith('pvc://') && other.format == 'onnx'"
+            " && other.precision == 'fp32'))",
+            "write as build.from the name of an fp32 variant of this object, in onnx, with a pvc:// uri",
+            lambda self: all(_is_source(self.variants, v.build.source) for v in self.variants if v.build),
+            field="variants",
+        ),
+    )
+
+
+def _is_source(variants: list[Variant], name: str) -> bool:
+    """Whether a variant of this name can be built from."""
+    return any(
+        v.name == name and v.location.startswith("pvc://") and (v.format, v.precision) == ("onnx", "fp32")
+        for v in variants
     )
 
 

@@ -115,6 +115,75 @@ class BackoffStatus(Model):
     """How often it failed in a row; it is forgotten when it hasn't failed for an hour after ``until``."""
 
 
+class Provenance(Model):
+    """What a built variant was made of, and by what."""
+
+    source: MediumText
+    """The reference's uri."""
+    source_digest: MediumText = ""
+    """Its contents, as sha256:..."""
+    method: ShortText
+    """How it was made."""
+    data: MediumText = ""
+    """The evaluation data's digest, else that of the calibration data."""
+    libraries: MediumText = ""
+    """What made it, with versions."""
+    builder: ShortText = ""
+    """Version of the builder."""
+    node: MediumText = ""
+    """The node that built and measured it."""
+    job: MediumText = ""
+    """The Job that built it."""
+    finished: Timestamp | None = None
+    """When it was finished."""
+
+
+class MeasuredProfile(Model):
+    """What a build measured of a variant's speed. Decimals as text."""
+
+    accelerator_class: ShortText
+    """The class of the node that measured it."""
+    devices: Number
+    """Cores that it had."""
+    requests_per_second: NumberText
+    """The rate of one client without pauses."""
+    latency_seconds: NumberText
+    """The median latency of a request, in seconds."""
+    latency99_seconds: NumberText = ""
+    """The 99th percentile."""
+
+
+class VariantStatus(Model):
+    """A variant that is built, or that was measured beside one."""
+
+    name: ShortText
+    """The variant."""
+    state: Literal["NotBuilt", "Building", "Built", "Failed", "Measured"]
+    """NotBuilt, Building, Built or Failed; Measured for the variant that another was built from."""
+    inputs: ShortText = ""
+    """Stands for all that the result depends on: what has not changed is not built again."""
+    reason: ShortText = ""
+    """Why it isn't built: a documented constant."""
+    message: MediumText = ""
+    """The same as a sentence."""
+    uri: Annotated[str, Field(max_length=512)] = ""
+    """Where the result is."""
+    digest: MediumText = ""
+    """Its contents, as sha256:..."""
+    size: NumberText = ""
+    """Bytes of the result."""
+    quality: NumberText = ""
+    """The measured quality from 0 to 1; empty where there was nothing to measure it on."""
+    metric: MediumText = ""
+    """What was measured."""
+    examples: Annotated[int, Field(ge=0, le=2_000_000_000)] = 0
+    """Examples that it was measured on."""
+    profiles: Annotated[list[MeasuredProfile], Field(max_length=8)] = []
+    """What was measured of its speed. A profile of the spec for the same class and devices wins."""
+    provenance: Provenance | None = None
+    """What it was made of, and by what."""
+
+
 class InferenceDeploymentStatus(Model):
     """What is so."""
 
@@ -146,6 +215,17 @@ class InferenceDeploymentStatus(Model):
         ),
     ] = []
     """Candidates that failed and are left alone for a while."""
+    variants: Annotated[
+        list[VariantStatus],
+        Field(
+            max_length=16,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = []
+    """Variants that are built: how far they are, and what was measured."""
     replicas: Number = 0
     """Replicas of all placements, for the scale subresource."""
     ready_replicas: Number = 0

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stowage.api.meta import Conditions, LabelSelector, Model, Resource, Rule
+from stowage.api.meta import Conditions, Labels, LabelSelector, Model, Resource, Rule
 from stowage.api.selector import AcceleratorSelector
-from stowage.api.types import CountOrShare, Duration, Fraction, Goal, LabelKey, Name
+from stowage.api.types import CountOrShare, Duration, Fraction, Goal, LabelKey, Name, Quantity, Text
 
 
 class Tier(Model):
@@ -47,6 +47,29 @@ class PolicyDisruption(Model):
 
     max_concurrent_moves: CountOrShare = "10%"
     """Voluntary moves that may be under way at once, as a count or a share of the deployments."""
+
+
+class Builds(Model):
+    """Where and how variants are built."""
+
+    claim_name: Name
+    """The PersistentVolumeClaim that results are stored in: one of this name in each namespace that builds.
+    It must be mountable where models are served."""
+    image: Text | None = None
+    """The builder's image. Absent: that of the operator's version."""
+    node_selector: Labels = {}
+    """Labels of the nodes that may build. A benchmark speaks of the class of node that it ran on."""
+    cpu: Quantity = "2"
+    """CPU of a build: its request and its limit."""
+    memory: Quantity = "4Gi"
+    """Memory of a build: its request and its limit."""
+    deadline: Duration = "2h"
+    """How long a build may take in all, waiting for a node and retries included."""
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often a build is tried again at once. What can't get better by trying isn't; and an hour after the
+    last try everything that failed is tried anew."""
+    unknown_quality: Literal["Refuse", "Serve"] = "Refuse"
+    """Whether a built variant may serve whose quality nobody measured, for want of data."""
 
 
 class PlacementPolicySpec(Model):
@@ -90,6 +113,8 @@ class PlacementPolicySpec(Model):
     """ServiceAccounts that deployments may name for their pods. Absent: none, so that pods have no token."""
     shared_devices: bool = False
     """Whether time-sliced devices may be used."""
+    builds: Builds | None = None
+    """Where and how variants are built. Absent: none is."""
     namespaces: LabelSelector | None = None
     """Namespaces that may use the policy, by their labels. Absent: all."""
 

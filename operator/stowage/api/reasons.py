@@ -132,6 +132,27 @@ class Code(StrEnum):
         "UnknownPrice", "A budget is set, and the pool's price is unknown.", REJECTED,
         "Create an AcceleratorPool with costPerHour for the pool, or drop requirements.maxCostPerHour.",
     )
+    # Of a candidate: its variant is to be built.
+    VARIANT_NOT_BUILT = (
+        "VariantNotBuilt", "The variant is to be built, and isn't yet.", REJECTED_OR_WAITS,
+        "Wait: it is built when a candidate that could serve needs it; status.variants says how far it is.",
+    )
+    VARIANT_BUILDING = (
+        "VariantBuilding", "The variant is being built.", REJECTED_OR_WAITS,
+        "Wait: status.variants names the Job, and kubectl logs job/NAME shows how far it is.",
+    )
+    BUILD_FAILED = (
+        "BuildFailed", "The variant could not be built.", REJECTED,
+        "Mend what the message names. It is tried anew an hour later, or at once when its Job is deleted.",
+    )
+    BUILD_NOT_ALLOWED = (
+        "BuildNotAllowed", "The policy doesn't let variants be built.", REJECTED,
+        "Name a policy that sets builds, or store the variant and write its uri.",
+    )
+    QUALITY_UNKNOWN = (
+        "QualityUnknown", "Nobody measured the built variant's quality.", REJECTED,
+        "Give build.evaluation data, or name a policy whose builds.unknownQuality is Serve.",
+    )
     # Of a candidate: what the cluster hasn't got at the moment.
     NO_USABLE_NODE = (
         "NoUsableNode", "All nodes are cordoned, not ready or tainted.", REJECTED,

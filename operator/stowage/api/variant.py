@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from stowage.api.meta import Model
+from stowage.api.meta import Model, Rule
 from stowage.api.pod_text import SecretKey
+from stowage.api.quantity import parse_bytes
 from stowage.api.selector import AcceleratorSelector
 from stowage.api.types import (
     Amount,
@@ -87,6 +89,72 @@ Uri = Annotated[
 ]
 
 
+CLAIM_PATTERN = rf"^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/{_PART})+$"
+ClaimUri = Annotated[
+    str,
+    Field(max_length=512, pattern=CLAIM_PATTERN),
+    sentence(CLAIM_PATTERN, "write a file of a PersistentVolumeClaim, as pvc://claim/path", max_length=512),
+]
+"""A file or folder of a PersistentVolumeClaim of the same namespace."""
+
+Method = Literal[
+    "onnx-dynamic-int8", "onnx-static-int8", "onnx-int4-weight-only", "fp16", "bf16", "openvino-int8"
+]
+
+
+class Makes(NamedTuple):
+    """What a method makes, and what it needs."""
+
+    format: str
+    precision: Precision
+    weight_only: bool = False
+    """Whether the arithmetic stays fp32."""
+    calibrated: bool = False
+    """Whether it needs calibration data."""
+
+
+MAKES: dict[Method, Makes] = {
+    "onnx-dynamic-int8": Makes("onnx", "int8"),
+    "onnx-static-int8": Makes("onnx", "int8", calibrated=True),
+    "onnx-int4-weight-only": Makes("onnx", "int4", weight_only=True),
+    "fp16": Makes("onnx", "fp16"),
+    "bf16": Makes("onnx", "bf16", weight_only=True),
+    "openvino-int8": Makes("openvino", "int8", calibrated=True),
+}
+
+
+def _methods(fits: Callable[[Makes], bool]) -> str:
+    """A list of methods in CEL."""
+    return f"[{', '.join(repr(name) for name, makes in MAKES.items() if fits(makes))}]"
+
+
+class Build(Model):
+    """How a variant is made of another one."""
+
+    source: Annotated[Name, Field(alias="from")]
+    """The variant that it is made of: in fp32, of format onnx, with a pvc:// uri."""
+    method: Method
+    """What makes it: onnx-dynamic-int8, onnx-static-int8, onnx-int4-weight-only, fp16, bf16 or
+    openvino-int8."""
+    calibration: ClaimUri | None = None
+    """Data from which a method learns ranges, as .npz with an array for each input. The int8 methods with
+    static ranges need it."""
+    evaluation: ClaimUri | None = None
+    """Data on which the quality is measured, as .npz with an array for each input, and labels. Absent: the
+    calibration data."""
+    benchmark: bool = False
+    """Whether latency and rate are measured, too, on the node that builds it."""
+
+    rules = (
+        Rule(
+            f"!(self.method in {_methods(lambda m: m.calibrated)}) || has(self.calibration)",
+            "write calibration: pvc://claim/data.npz, which this method needs",
+            lambda self: not MAKES[self.method].calibrated or self.calibration is not None,
+            field="calibration",
+        ),
+    )
+
+
 class Variant(Model):
     """One artefact of the model: a precision, a format, a place where it is stored."""
 
@@ -98,12 +166,15 @@ class Variant(Model):
     """Says the rest where weights, activations or KV cache differ from the precision."""
     format: Name
     """The artefact's format, such as safetensors, onnx, openvino, gguf, savedmodel or xmodel."""
-    uri: Uri
+    uri: Uri | None = None
     """Where the artefact is: pvc://claim/path, oci://image or hf://organisation/model."""
-    size: Quantity
-    """Size of the weights as stored."""
+    build: Build | None = None
+    """How it is made of another variant, instead of a uri. It is built when a candidate that could serve
+    needs it, where the policy's builds say; status.variants tells how far it is."""
+    size: Quantity | None = None
+    """Size of the weights as stored. Of a variant that is built it is measured, and estimated before."""
     quality: Fraction = "1.0"
-    """Quality relative to the reference, from 0 to 1."""
+    """Quality relative to the reference, from 0 to 1. Of a variant that is built it is measured."""
     accelerators: AcceleratorSelector | None = None
     """For artefacts compiled for one device: where alone they run."""
     sparsity: Literal["2:4"] | None = None
@@ -121,6 +192,62 @@ class Variant(Model):
         ),
     ] = []
     """Measurements of this variant."""
+
+    rules = (
+        Rule(
+            "has(self.uri) != has(self.build)",
+            "write either uri, where the artefact is, or build, how it is made",
+            lambda self: (self.uri is None) != (self.build is None),
+            field="uri",
+        ),
+        Rule(
+            "has(self.build) || has(self.size)",
+            "write the size of the artefact, such as 15Gi",
+            lambda self: self.build is not None or self.size is not None,
+            field="size",
+        ),
+        Rule(
+            "!has(self.build) || self.quality in ['1', '1.0']",
+            "write no quality: that of a built variant is measured",
+            lambda self: self.build is None or self.quality in ("1", "1.0"),
+            field="quality",
+        ),
+        Rule(
+            "!has(self.build) || self.format == ("
+            f"self.build.method in {_methods(lambda m: m.format == 'onnx')} ? 'onnx' : 'openvino')",
+            "write the format that the method makes: openvino for openvino-int8, onnx for all others",
+            lambda self: self.build is None or self.format == MAKES[self.build.method].format,
+            field="format",
+        ),
+        Rule(
+            "!has(self.build) || self.precision == ("
+            f"self.build.method in {_methods(lambda m: m.precision == 'int8')} ? 'int8' : "
+            f"self.build.method in {_methods(lambda m: m.precision == 'int4')} ? 'int4' : self.build.method)",
+            "write the precision that the method makes: int8, int4, fp16 or bf16, as its name says",
+            lambda self: self.build is None or self.precision == MAKES[self.build.method].precision,
+            field="precision",
+        ),
+        Rule(
+            f"!has(self.build) || !(self.build.method in {_methods(lambda m: m.weight_only)})"
+            " || (has(self.quantization) && has(self.quantization.activations)"
+            " && self.quantization.activations == 'fp32')",
+            "this method leaves the arithmetic in fp32; write quantization: {activations: fp32}",
+            lambda self: (
+                self.build is None or not MAKES[self.build.method].weight_only or self.activations == "fp32"
+            ),
+            field="quantization",
+        ),
+    )
+
+    @property
+    def location(self) -> str:
+        """The uri; empty where the variant is to be built."""
+        return self.uri or ""
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of the weights as stored, in bytes; 0 where nobody knows yet."""
+        return parse_bytes(self.size) if self.size is not None else 0
 
     @property
     def weights(self) -> Precision:

@@ -147,6 +147,13 @@ PERMISSIONS = (
     ),
     Permission(
         Scope.WORKLOAD,
+        (ports.JOBS,),
+        ("list", "watch", "create"),
+        "One Job for each variant that is to be built; Kubernetes deletes it an hour after its end, or with "
+        "its owner.",
+    ),
+    Permission(
+        Scope.WORKLOAD,
         (ports.EVENTS,),
         ("create", "list", "patch"),
         "Tells what happened, and asks what an autoscaler said of a pod that has no node.",

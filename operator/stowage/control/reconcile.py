@@ -16,6 +16,7 @@ from stowage.cluster.ports import INFERENCE_DEPLOYMENTS, Body, Cluster
 from stowage.cluster.reflector import Key
 from stowage.control import announce
 from stowage.control.apply import ChildRefusedError
+from stowage.control.building.builds import JOB_SECONDS, Builds, with_variants
 from stowage.control.carry_out import Carrier, blocked, serving_of
 from stowage.control.events import EventRecorder
 from stowage.control.failing.review import Failures, keepable
@@ -65,11 +66,13 @@ class Reconciler:
     events: EventRecorder = field(init=False)
     moves: Moves = field(init=False)
     carrier: Carrier = field(init=False)
+    builds: Builds = field(init=False)
 
     def __post_init__(self) -> None:
         self.events = EventRecorder(self.cluster, instance())
         self.moves = Moves(self.world, self.look_again)
         self.carrier = Carrier(self.cluster, self.world)
+        self.builds = Builds(self.cluster, self.world)
 
     async def reconcile(self, key: Key, turn: Turn = ANY_TIME) -> bool:
         """One run. Level-triggered: it looks at what is, not at what changed.
@@ -122,11 +125,13 @@ class Reconciler:
         review = await self.failures.review(workload, fallback, situation.serving, now)
         if review.again is not None:
             self.look_again(workload.key, review.again)
+        variants = await self.builds.review(workload)
         serving = serving_of(self.world, workload.key, workload.metadata.uid)
         if review.hold is not None:
             return replace(situation, serving=serving, backoffs=review.backoffs, problem=review.hold)
         # From here to the reservation nothing waits, so that no two decisions see the same free device.
-        demand, current = Demand(workload, policy), keepable(workload, serving, review)
+        demand = Demand(with_variants(workload, variants), policy)
+        current = keepable(workload, serving, review)
         with self.recorder.deciding(workload.key):
             decision = self.moves.decide(demand, current, review.left_alone)
         if takes_room(decision, serving) and not turn.may_take():
@@ -134,6 +139,9 @@ class Reconciler:
         step = transition(decision, serving)
         rolls = self.carrier.rolls(workload, step, serving)
         problem = await self._commit(demand, decision, step, rolls, turn)
+        variants = await self.builds.order(demand, decision, variants)
+        if any(v.state == "Failed" and v.provenance is None for v in variants):
+            self.look_again(workload.key, JOB_SECONDS)
         if any(s.rolling for s in serving):
             self.look_again(workload.key, ROLL_SECONDS)
         found = serving_of(self.world, workload.key, workload.metadata.uid)
@@ -148,6 +156,7 @@ class Reconciler:
             draining=step.draining,
             revisions=self._revisions(workload, found),
             backoffs=review.backoffs,
+            variants=variants,
         )
 
     async def _commit(

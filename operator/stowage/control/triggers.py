@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from stowage.cluster import ports
 from stowage.cluster.reflector import Key
+from stowage.control.building.jobs import BuildJob
 from stowage.control.failing.pods import OwnPod
 from stowage.control.line import ROOM, WorkKey
 from stowage.control.projections import Child
@@ -34,7 +35,9 @@ FLEET = frozenset(
     )
 )
 """What every decision may depend on."""
-CHILDREN = frozenset(r.plural for r in (ports.DEPLOYMENTS, ports.SERVICES, ports.POD_DISRUPTION_BUDGETS))
+CHILDREN = frozenset(
+    r.plural for r in (ports.DEPLOYMENTS, ports.SERVICES, ports.POD_DISRUPTION_BUDGETS, ports.JOBS)
+)
 
 
 class Triggers:
@@ -76,7 +79,7 @@ class Triggers:
     def _child(self, world: World, plural: str, key: Key) -> None:
         """A child changed or went: its owner, by reference or by the beginning of the child's name."""
         stores = {s.resource.plural: s for s in world.stores}
-        child: Child | None = stores[plural].items.get(key)
+        child: Child | BuildJob | None = stores[plural].items.get(key)
         if child is not None and child.owner_name:
             self._add((ports.INFERENCE_DEPLOYMENTS.plural, key[0], child.owner_name), CHILD_SECONDS)
             return

@@ -14,6 +14,7 @@ from stowage.api.placement_policy import PlacementPolicy
 from stowage.catalog import Catalog
 from stowage.cluster import ports
 from stowage.cluster.reflector import Key
+from stowage.control.building.jobs import BuildJob, project_job
 from stowage.control.holdings import Holdings
 from stowage.control.parsed import Parsed, Parser
 from stowage.control.projections import Child, PodUse, project_child, project_node
@@ -58,6 +59,7 @@ class World:
     deployments: Store[Child] = field(init=False)
     services: Store[Child] = field(init=False)
     budgets: Store[Child] = field(init=False)
+    jobs: Store[BuildJob] = field(init=False)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     """Labels by namespace; those that are going are not here."""
     usage: Usage = field(default_factory=Usage)
@@ -78,6 +80,7 @@ class World:
         self.holdings = Holdings(self.deployments.items, self.usage, self._is_ours)
         self.services = self._children(ports.SERVICES)
         self.budgets = self._children(ports.POD_DISRUPTION_BUDGETS)
+        self.jobs = Store(ports.JOBS, project_job, self._notify(ports.JOBS), SELECTOR)
 
     def _ours(self, resource: ports.ResourceType, on_change: OnChange[Any] | None = None) -> AnyStore:
         parser: Parser[Any] = Parser(resource.kind)
@@ -129,6 +132,7 @@ class World:
             self.deployments,
             self.services,
             self.budgets,
+            self.jobs,
             self.workloads,
         )
 

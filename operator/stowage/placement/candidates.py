@@ -159,7 +159,7 @@ def enumerate_candidates(snapshot: Snapshot, demand: Demand) -> Iterator[Candida
         tier = first_tier(demand.policy, pool)
         for runtime in snapshot.runtimes:
             support = supports_for(runtime, pool)
-            for variant in demand.workload.spec.variants:
+            for variant in demand.variants:
                 yield Candidate(demand, variant, runtime, support, pool, tier, devices=0)
 
 

@@ -12,8 +12,9 @@ from stowage.api.quantity import gib
 from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate, device_counts
 from stowage.placement.pools import slice_hosts
+from stowage.placement.quality import built, quality
 from stowage.placement.reasons import Reason
-from stowage.placement.requirements import budget, latency, quality, throughput, unit_of
+from stowage.placement.requirements import budget, latency, throughput, unit_of
 from stowage.placement.selectors import selects_pool
 
 Check = Callable[[Candidate], Reason | None]
@@ -49,7 +50,7 @@ def artefact_format(c: Candidate) -> Reason | None:
 
 
 def uri_scheme(c: Candidate) -> Reason | None:
-    scheme = c.variant.uri.partition("://")[0]
+    scheme = c.variant.location.partition("://")[0]
     if scheme in ("pvc", "oci") or scheme in c.runtime.spec.loads:
         return None
     return Reason(
@@ -222,13 +223,14 @@ SUITS: tuple[Check, ...] = (
     devices_per_node,
     tier,
     shared_device,
+    built,
     quality,
     latency,
     throughput,
     budget,
 )
 
-UNMEASURED: tuple[Check, ...] = (tier, shared_device, quality)
+UNMEASURED: tuple[Check, ...] = (tier, shared_device, built, quality)
 """Of ``SUITS`` those that need no measuring, and in which the runtime has no part."""
 MEASURED: tuple[Check, ...] = tuple(c for c in SUITS if c not in UNMEASURED)
 

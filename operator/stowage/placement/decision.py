@@ -53,6 +53,18 @@ class Decision:
     """Ids of candidates that the policy's ``moveBack`` would move to once they have been so for long enough,
     the best first. Empty where the policy has none."""
 
+    def needs(self) -> tuple[str, ...]:
+        """Variants, by name, that aren't built and that some candidate needs against which nothing else
+        stands but perhaps room: those worth building."""
+        if self.wanted == 0:
+            return ()
+        found = {
+            v.candidate.variant.name
+            for v in self.verdicts
+            if len(v.reasons) == 1 and v.reasons[0].code == Code.VARIANT_NOT_BUILT
+        }
+        return tuple(sorted(found))
+
     @property
     def placed(self) -> bool:
         return self.outcome.code in (Code.PLACED, Code.SCALED_TO_ZERO)

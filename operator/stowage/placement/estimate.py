@@ -8,6 +8,7 @@ from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.quantity import parse_duration
 from stowage.api.variant import Profile, Variant
+from stowage.placement.builds import BuiltProfile
 from stowage.placement.fit import Footprint
 from stowage.placement.roofline import UNKNOWN, Estimate, Roofline, seconds, tokens_of
 
@@ -127,7 +128,7 @@ def _measured(profile: Profile, workload: InferenceDeployment) -> dict[str, floa
     outputs = tokens_of(workload)[1]
     rate, tokens = _number(profile.requests_per_second), _number(profile.tokens_per_second)
     first, each = seconds(profile.time_to_first_token), seconds(profile.time_per_output_token)
-    latency, watts = seconds(profile.latency), _number(profile.power_watts)
+    latency, watts = _latency(profile), _number(profile.power_watts)
     if language and rate is None and tokens is not None:
         rate = tokens / outputs
     if language and tokens is None and rate is not None:
@@ -137,6 +138,10 @@ def _measured(profile: Profile, workload: InferenceDeployment) -> dict[str, floa
     joules = watts / rate if watts is not None and rate else None
     found = dict(zip(FIGURES, (latency, first, each, rate, tokens, joules), strict=True))
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _latency(profile: Profile) -> float | None:
+    return profile.latency_seconds if isinstance(profile, BuiltProfile) else seconds(profile.latency)
 
 
 def _number(text: str | None) -> float | None:

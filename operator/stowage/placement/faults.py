@@ -33,7 +33,7 @@ class Faults:
     def __init__(self, snapshot: Snapshot, demand: Demand, groups: tuple[PoolGroup, ...]) -> None:
         self._demand = demand
         self._runtimes = snapshot.runtimes
-        self._variants = demand.workload.spec.variants
+        self._variants = demand.variants
         self._arithmetics = [arithmetic(v) for v in self._variants]
         self._of_runtime = [self._of_variant(groups[0], v) for v in self._variants] if groups else []
         self._loading = [[r for r, n in enumerate(faults) if not n] for faults in self._of_runtime]

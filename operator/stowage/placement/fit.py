@@ -73,7 +73,7 @@ class Footprint:
     __slots__ = ("_cache", "_loaded", "_model", "_working", "per_token", "weights")
 
     def __init__(self, model: ModelInfo, variant: Variant) -> None:
-        self.weights = parse_bytes(variant.size)
+        self.weights = variant.stored_bytes
         """Bytes as stored."""
         self.per_token = kv_bytes_per_token(model, variant)
         """Bytes of KV cache for one token."""

@@ -75,7 +75,7 @@ class Grouping:
 
     def groups(self, demand: Demand) -> tuple[PoolGroup, ...]:
         """The groups for the demand, in the order of their first pools."""
-        bound = [v.accelerators for v in demand.workload.spec.variants if v.accelerators]
+        bound = [v.accelerators for v in demand.variants if v.accelerators]
         asks = (
             tuple(sorted({k for a in bound for k in a.node_selector})),
             any(a.capacity_types for a in bound),

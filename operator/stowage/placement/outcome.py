@@ -13,6 +13,8 @@ from stowage.placement.reasons import Reason
 from stowage.placement.requirements import budget_text
 from stowage.placement.snapshot import Demand, Placement, Snapshot
 
+COMING = (Code.VARIANT_NOT_BUILT, Code.VARIANT_BUILDING)
+"""What a candidate waits for that comes by itself."""
 WAITS_FOR_ROOM = (Code.NO_CAPACITY, Code.NO_USABLE_NODE, Code.IN_BACKOFF)
 
 
@@ -80,6 +82,10 @@ def nowhere(snapshot: Snapshot, demand: Demand, rejected: Sequence[Verdict], *, 
             "Add a variant in one of them, or an InferenceRuntime",
         )
     nearest = rejected[0]
+    if nearest.reasons[0].code not in WAITS_FOR_ROOM:
+        coming = next((v for v in rejected if v.reasons[0].code in COMING and len(v.reasons) == 1), None)
+        if coming is not None:
+            return coming.reasons[0]
     message = nearest.reasons[0].message
     where = f"nearest is {nearest.candidate.variant.name} on {nearest.candidate.pool.name}: {message}"
     if nearest.reasons[0].code not in WAITS_FOR_ROOM:

@@ -43,7 +43,7 @@ def replica_requests(
         model_memory: bytes that the model needs in the devices' memory, for CPU classes.
     """
     given = workload.spec.template.resources
-    weights = parse_bytes(variant.size)
+    weights = variant.stored_bytes
     cpu = devices * (1000 if pool.is_cpu else pool.cpu_per_device or CPU_PER_DEVICE)
     memory = int(weights * HOST_MEMORY_FACTOR) + HOST_MEMORY_BASE
     if pool.is_cpu or pool.device_memory is None:

@@ -16,15 +16,6 @@ def unit_of(c: Candidate) -> str:
     return unit if c.devices == 1 else f"{unit}s"
 
 
-def quality(c: Candidate) -> Reason | None:
-    least = c.demand.workload.spec.requirements.min_quality
-    if least is None or Decimal(c.variant.quality) >= Decimal(least):
-        return None
-    return Reason(
-        Code.QUALITY_TOO_LOW, f"quality of {c.variant.name} is {c.variant.quality}, at least {least} is asked"
-    )
-
-
 def _too_small(c: Candidate) -> bool:
     """Whether the model doesn't fit, so that what it would do or cost there says nothing."""
     return c.fit is not None and not c.fit.fits

@@ -13,6 +13,8 @@ from stowage.api.accelerator_class import AcceleratorClass
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.placement_policy import PlacementPolicy
+from stowage.api.variant import Variant
+from stowage.placement.builds import BuildState, build_states, effective_variants
 
 if TYPE_CHECKING:
     from stowage.placement.groups import Grouping
@@ -170,6 +172,15 @@ class Demand:
 
     workload: InferenceDeployment
     policy: PlacementPolicy
+    builds: Mapping[str, BuildState] = field(init=False, compare=False)
+    """By variant that is to be built: how far it is."""
+    variants: tuple[Variant, ...] = field(init=False, compare=False)
+    """The variants as they can be decided on: what was measured of those that are built is filled in."""
+
+    def __post_init__(self) -> None:
+        builds = build_states(self.workload)
+        object.__setattr__(self, "builds", builds)
+        object.__setattr__(self, "variants", effective_variants(self.workload, self.policy, builds))
 
     @property
     def key(self) -> tuple[str, str]:

@@ -31,7 +31,7 @@ class Survey:
         self._groups = snapshot.grouping.groups(demand)
         self._faults = Faults(snapshot, demand, self._groups)
         self._offers: dict[int, Offers] = {}
-        self._sizings = [Sizing(demand.workload, v) for v in demand.workload.spec.variants]
+        self._sizings = [Sizing(demand.workload, v) for v in demand.variants]
         self.able: Sequence[Candidate] = Lazy(self.ordered)
         """Candidates against which nothing but room may stand, the best first but for room."""
         self.rejected: Sequence[Verdict] = Lazy(self._nearest)
@@ -40,7 +40,7 @@ class Survey:
 
     def at(self, placements: Iterable[Placement]) -> list[Candidate]:
         """The candidates of these placements, as measured anew, where there are such."""
-        variants = {v.name: v for v in self._demand.workload.spec.variants}
+        variants = {v.name: v for v in self._demand.variants}
         runtimes = {r.name: r for r in self._snapshot.runtimes}
         found = []
         for one in placements:

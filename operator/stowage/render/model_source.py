@@ -32,7 +32,7 @@ def model_source(variant: Variant) -> ModelSource:
     Raises:
         ValueError: the scheme is none of these; the checks refuse it before anything is rendered.
     """
-    scheme, _, rest = variant.uri.partition("://")
+    scheme, _, rest = variant.location.partition("://")
     place = f"{MODEL_ROOT}/{variant.name}"
     mount: Object = {"name": MODEL_VOLUME, "mountPath": place, "readOnly": True}
     if scheme == "pvc":

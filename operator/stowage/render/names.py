@@ -10,6 +10,8 @@ from typing import Any
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.meta import API_VERSION, FIELD_MANAGER, GROUP, Model
+from stowage.api.variant import Variant
+from stowage.placement.builds import build_inputs
 from stowage.placement.snapshot import Placement
 from stowage.render.memo import once
 
@@ -25,6 +27,9 @@ RUNTIME_REVISION = f"{GROUP}/runtime-revision"
 POOL = f"{GROUP}/pool"
 ACCELERATOR_CLASS = f"{GROUP}/accelerator-class"
 DEVICES = f"{GROUP}/devices-per-replica"
+BUILD_LABEL = f"{GROUP}/build"
+"""On pods that build: the InferenceDeployment that they build for."""
+BUILD_INPUTS = f"{GROUP}/build-inputs"
 SPEC_HASH = f"{GROUP}/spec-hash"
 TEMPLATE_HASH = f"{GROUP}/template-hash"
 
@@ -50,6 +55,11 @@ def placement_hash(placement: Placement) -> str:
 def deployment_name(workload: InferenceDeployment, placement: Placement) -> str:
     """Name of the Deployment that serves the placement."""
     return f"{workload.name}-{placement_hash(placement)}"
+
+
+def build_name(workload: InferenceDeployment, variant: Variant) -> str:
+    """Name of the Job that builds the variant: another one for whatever else the result depends on."""
+    return f"{workload.name}-{_digest(chr(0).join(('build', variant.name, build_inputs(workload, variant))))}"
 
 
 @once

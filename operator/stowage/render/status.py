@@ -13,6 +13,7 @@ from stowage.api.inference_deployment_status import (
     InferenceDeploymentStatus,
     PlacementStatus,
     Summary,
+    VariantStatus,
 )
 from stowage.placement.decision import Chosen, Decision
 from stowage.placement.estimate import Estimate
@@ -45,6 +46,8 @@ class Situation:
     """Runtime revision by Deployment, as its pods were rendered."""
     backoffs: Sequence[BackoffStatus] | None = None
     """Candidates that failed lately; None where that was not looked at."""
+    variants: Sequence[VariantStatus] | None = None
+    """Variants that are built; None where that was not looked at."""
 
 
 def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
@@ -75,6 +78,9 @@ def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
         candidates=candidates(situation.decision, previous),
         backoffs=list(
             previous.backoffs if previous and situation.backoffs is None else situation.backoffs or ()
+        ),
+        variants=list(
+            previous.variants if previous and situation.variants is None else situation.variants or ()
         ),
         replicas=_number(replicas),
         ready_replicas=_number(ready),

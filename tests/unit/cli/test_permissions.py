@@ -84,7 +84,7 @@ def test_nothing_is_granted_that_gives_other_rights_away() -> None:
     kinds = {resource for _, resource, _, _ in grants()}
     assert not kinds & {"secrets", "configmaps", "serviceaccounts", "roles", "clusterroles", "rolebindings"}
     writable = {r for g, r, s, v in grants() if v not in READ_VERBS and not s}
-    assert writable == {"deployments", "services", "poddisruptionbudgets", "events", "leases"}
+    assert writable == {"deployments", "services", "poddisruptionbudgets", "jobs", "events", "leases"}
 
 
 @pytest.mark.parametrize("row", PERMISSIONS, ids=lambda row: ",".join(row.names))

@@ -168,6 +168,7 @@ def test_the_whole_status() -> None:
             },
         ],
         "backoffs": [],
+        "variants": [],
         "replicas": 2,
         "readyReplicas": 1,
         "selector": "stowage.dev/inference-deployment=chat",

@@ -1,0 +1,1 @@
+"""Variants that are built: Jobs ordered, followed, and their reports read."""

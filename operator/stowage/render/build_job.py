@@ -1,0 +1,194 @@
+"""The Job that builds a variant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.placement_policy import Builds, PlacementPolicy
+from stowage.api.quantity import parse_duration, parse_millis
+from stowage.api.variant import Build, Variant
+from stowage.placement.builds import build_inputs, result_folder
+from stowage.render.names import (
+    BUILD_INPUTS,
+    BUILD_LABEL,
+    MANAGED_BY,
+    VARIANT,
+    Object,
+    build_name,
+    owner_labels,
+    owner_reference,
+)
+
+CONTAINER = "builder"
+CLAIMS = "/claims"
+"""Where claims are mounted, each in a folder of its name."""
+USER = 65532
+"""Whose process it is, and whose group the results belong to."""
+KEPT_SECONDS = 3600
+"""How long a finished Job stays. What failed is tried anew when its Job is gone."""
+FINAL_EXIT_CODES = [2, 3, 4, 6]
+"""Of the builder: trying again can't help. See docs/variants.md."""
+MOST_THREADS = 64
+
+
+def build_job(workload: InferenceDeployment, variant: Variant, policy: PlacementPolicy, image: str) -> Object:
+    """The Job of one variant. Its name stands for what the result depends on: the same is never built twice.
+
+    Args:
+        image: the builder's, where the policy names none.
+
+    Raises:
+        ValueError: the variant isn't built, or the policy doesn't let it be.
+    """
+    build, builds = variant.build, policy.spec.builds
+    if build is None or builds is None:
+        raise ValueError(f"variant {variant.name} isn't to be built")
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": build_name(workload, variant),
+            "namespace": workload.metadata.namespace,
+            "labels": owner_labels(workload),
+            "annotations": {VARIANT: variant.name, BUILD_INPUTS: build_inputs(workload, variant)},
+            "ownerReferences": [owner_reference(workload)],
+        },
+        "spec": {
+            "backoffLimit": builds.retries,
+            "activeDeadlineSeconds": max(1, int(parse_duration(builds.deadline))),
+            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {
+                            "containerName": CONTAINER,
+                            "operator": "In",
+                            "values": FINAL_EXIT_CODES,
+                        },
+                    }
+                ]
+            },
+            "template": _pod(workload, variant, build, _with_image(builds, image), policy),
+        },
+    }
+
+
+def _with_image(builds: Builds, image: str) -> Builds:
+    return builds if builds.image else builds.model_copy(update={"image": image})
+
+
+def _pod(
+    workload: InferenceDeployment, variant: Variant, build: Build, builds: Builds, policy: PlacementPolicy
+) -> Object:
+    """The pod. It hasn't the labels of pods that serve: the Service must not send it requests."""
+    template = workload.spec.template
+    claims = sorted({_claim(uri) for uri in _given(workload, build)} | {builds.claim_name})
+    spec: Object = {
+        "restartPolicy": "Never",  # a pod failure policy asks for it
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(workload, variant, build, builds, claims)],
+        "volumes": [
+            *(
+                {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
+                for index, claim in enumerate(claims)
+            ),
+            {"name": "scratch", "emptyDir": {}},
+        ],
+    }
+    if builds.node_selector:
+        spec["nodeSelector"] = dict(builds.node_selector)
+    if policy.spec.tolerations:
+        spec["tolerations"] = [{"key": key, "operator": "Exists"} for key in policy.spec.tolerations]
+    if template.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": s.name} for s in template.image_pull_secrets]
+    metadata: Object = {"labels": {MANAGED_BY: "stowage", BUILD_LABEL: workload.name}}
+    if template.annotations:
+        metadata["annotations"] = dict(template.annotations)
+    return {"metadata": metadata, "spec": spec}
+
+
+def _container(
+    workload: InferenceDeployment, variant: Variant, build: Build, builds: Builds, claims: list[str]
+) -> Object:
+    resources = {"cpu": builds.cpu, "memory": builds.memory}
+    mounts = [
+        {
+            "name": f"claim-{index}",
+            "mountPath": f"{CLAIMS}/{claim}",
+            **({} if claim == builds.claim_name else {"readOnly": True}),
+        }
+        for index, claim in enumerate(claims)
+    ]
+    cores = str(_cores(builds))
+    return {
+        "name": CONTAINER,
+        "image": builds.image,
+        "args": list(_arguments(workload, variant, build, builds)),
+        "env": [
+            {"name": "HOME", "value": "/tmp"},
+            {"name": "OMP_NUM_THREADS", "value": cores},
+        ],
+        "resources": {"requests": resources, "limits": dict(resources)},
+        "volumeMounts": [*mounts, {"name": "scratch", "mountPath": "/tmp"}],
+        # The report is how the operator learns of the result; a crash says its last words there, too.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def _arguments(
+    workload: InferenceDeployment, variant: Variant, build: Build, builds: Builds
+) -> Iterator[str]:
+    source = next(v for v in workload.spec.variants if v.name == build.source)
+    yield "build"
+    yield from ("--from", _path(source.location))
+    yield from ("--method", build.method)
+    yield from ("--output", f"{CLAIMS}/{builds.claim_name}/{result_folder(workload, variant)}")
+    if build.calibration is not None:
+        yield from ("--calibration", _path(build.calibration))
+    if build.evaluation is not None:
+        yield from ("--evaluation", _path(build.evaluation))
+    if build.benchmark:
+        yield from ("--benchmark-threads", ",".join(str(n) for n in benchmark_threads(builds)))
+    yield from ("--report", "/dev/termination-log")
+
+
+def benchmark_threads(builds: Builds) -> list[int]:
+    """One, two, four and so on up to the CPU that a build has: the cores that replicas are given."""
+    cores = _cores(builds)
+    return [n for n in (1, 2, 4, 8, 16, 32, MOST_THREADS) if n <= cores]
+
+
+def _cores(builds: Builds) -> int:
+    return max(1, parse_millis(builds.cpu) // 1000)
+
+
+def _given(workload: InferenceDeployment, build: Build) -> Iterator[str]:
+    """The uris that a build reads."""
+    yield next(v.location for v in workload.spec.variants if v.name == build.source)
+    yield from (uri for uri in (build.calibration, build.evaluation) if uri is not None)
+
+
+def _claim(uri: str) -> str:
+    return uri.partition("://")[2].partition("/")[0]
+
+
+def _path(uri: str) -> str:
+    """Where a file of a claim is in the builder's container."""
+    claim, _, path = uri.partition("://")[2].partition("/")
+    return f"{CLAIMS}/{claim}/{path.strip('/')}"

@@ -8,7 +8,7 @@ import json
 import tarfile
 from pathlib import Path
 
-from devcluster.binaries import ensure_binaries
+from devcluster.binaries import TOOLS, Pins, ensure_binaries, find_go
 
 PAUSE_IMAGE = "stowage/pause:1"
 PAUSE_USER = "65535:65535"
@@ -16,15 +16,17 @@ PAUSE_USER = "65535:65535"
 
 def write_pause_archive(archive: Path) -> None:
     """Write the image of the container that holds a pod's namespaces. Builds its program when needed."""
-    write_archive(archive, PAUSE_IMAGE, ensure_binaries("pause") / "pause", PAUSE_USER)
+    module = TOOLS / "pause"
+    architecture = find_go(Pins.read(module).go, module).architecture
+    write_archive(archive, PAUSE_IMAGE, ensure_binaries("pause") / "pause", PAUSE_USER, architecture)
 
 
-def write_archive(archive: Path, image: str, program: Path, user: str) -> None:
+def write_archive(archive: Path, image: str, program: Path, user: str, architecture: str = "amd64") -> None:
     """Write a docker-archive of an image whose one layer is `program`, and which runs it as `user`."""
     layer = _tar({program.name: (program.read_bytes(), 0o755)})
     digest = hashlib.sha256(layer).hexdigest()
     configuration = {
-        "architecture": "amd64",
+        "architecture": architecture,
         "os": "linux",
         "config": {"Entrypoint": [f"/{program.name}"], "User": user},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},

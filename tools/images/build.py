@@ -11,7 +11,6 @@ from devcluster.progress import Progress
 from images import buildah, docker
 from images.base import PYTHON, base_path, ensure_base
 from images.cache import images_folder, publish
-from images.pause_image import pause_key, write_pause
 from images.recipes import Recipe, digest_of, files_of, recipe_of, reference, version
 from images.system import ensure_programs
 from images.wheels import fetch_wheels
@@ -30,18 +29,12 @@ def ensure_image(name: str) -> Path:
     if archive.is_file():
         return archive
     recipe = recipe_of(name)
-    return publish(archive, write_pause if recipe is None else lambda draft: _build(name, recipe, draft))
-
-
-def ensure_pause_image() -> Path:
-    """Return the archive of the pause image, which is named as `reference("pause")` says."""
-    return ensure_image("pause")
+    return publish(archive, lambda draft: _build(name, recipe, draft))
 
 
 def archive_of(name: str) -> Path:
     """Where the archive of an image lies, once it is built: its name changes with its content."""
-    recipe = recipe_of(name)
-    return images_folder() / f"{name}-{pause_key() if recipe is None else recipe_key(name, recipe)}.tar"
+    return images_folder() / f"{name}-{recipe_key(name, recipe_of(name))}.tar"
 
 
 def recipe_key(name: str, recipe: Recipe) -> str:

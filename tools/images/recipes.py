@@ -32,7 +32,7 @@ class Recipe:
     """Build arguments beyond those of every image."""
 
 
-RECIPES: dict[str, Recipe | None] = {
+RECIPES: dict[str, Recipe] = {
     "operator": Recipe(
         context=REPOSITORY,
         parts=(
@@ -57,16 +57,12 @@ RECIPES: dict[str, Recipe | None] = {
         locks=("requirements.lock",),
         packages=("libstdc++6",),
     ),
-    "pause": None,  # one static program, no Dockerfile: see images.pause
 }
 """By name."""
 
 
-def recipe_of(name: str) -> Recipe | None:
-    """The recipe of an image; None for the pause image.
-
-    Raises ToolError for an unknown name.
-    """
+def recipe_of(name: str) -> Recipe:
+    """The recipe of an image. Raises ToolError for an unknown name."""
     if name not in RECIPES:
         raise ToolError(f"there is no image {name!r}; there are {', '.join(RECIPES)}")
     return RECIPES[name]

@@ -1,3 +1,0 @@
-module stowage.dev/pause
-
-go 1.26.0

@@ -13,6 +13,15 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("admission")]
 
 SECRET = {"env": [{"name": "TOKEN", "secret": {"name": "theirs", "key": "token"}}]}
 FROM_CLAIM = {**FP8, "uri": "pvc://theirs/model"}
+REFERENCE = {"name": "fp32", "precision": "fp32", "format": "onnx", "uri": "pvc://mine/a.onnx", "size": "1Mi"}
+
+
+def built(**data: str) -> Object:
+    """A variant that is built with data of a claim, and the one that it is made of."""
+    build = {"from": "fp32", "method": "onnx-static-int8", "calibration": "pvc://mine/a.npz", **data}
+    made = {"name": "int8", "precision": "int8", "format": "onnx", "build": build}
+    return {"variants": [REFERENCE, made]}
+
 
 NAMED: dict[str, tuple[Object, str]] = {
     "a variable": ({"template": SECRET}, "you may not get Secret theirs"),
@@ -27,6 +36,14 @@ NAMED: dict[str, tuple[Object, str]] = {
     "a claim": ({"variants": [FROM_CLAIM]}, "you may not get PersistentVolumeClaim theirs"),
     "one claim of two": (
         {"variants": [{**FP8, "name": "a", "uri": "pvc://mine"}, {**FROM_CLAIM, "name": "b"}]},
+        "you may not get PersistentVolumeClaim theirs",
+    ),
+    "the data that a build learns from": (
+        built(calibration="pvc://theirs/a.npz"),
+        "you may not get PersistentVolumeClaim theirs",
+    ),
+    "the data that a build is measured on": (
+        built(evaluation="pvc://theirs/a.npz"),
         "you may not get PersistentVolumeClaim theirs",
     ),
     "a ServiceAccount": (

@@ -197,8 +197,11 @@ def test_a_whole_life(installer: Helm, cluster: LocalCluster, older: Path) -> No
 
     # Asked to, all of it goes.
     helm("uninstall", "stowage", "--namespace", SYSTEM)
+    kubectl("delete", "infd", "--all", "--all-namespaces")
+    # Kubernetes' garbage collector learns of new kinds every half minute.
+    eventually(lambda: get(cluster, "-n", "shop", "deployment", "chat-1"), lambda found: found is None, 120)
     kubectl("delete", "crd", "-l", CRD_LABEL)
-    eventually(lambda: get(cluster, "-n", "shop", "deployment", "chat-1"), lambda found: found is None)
+    assert crds(cluster) == []
 
 
 def test_kinds_that_are_there_already(installer: Helm, cluster: LocalCluster) -> None:

@@ -118,6 +118,7 @@ def test_who_may_not_install_is_told_what_is_missing(
 
     kubectl("apply", "-f", "-", input=manifests("stowage", SYSTEM))
     own = {
+        "admission": {"enabled": False},
         "crds": {"install": False},
         "rbac": {"create": False, "aggregate": False},
         "serviceAccount": {"create": False, "name": "stowage"},

@@ -65,7 +65,8 @@ def admission_template() -> str:
     labels = "  labels: {app.kubernetes.io/name: stowage, app.kubernetes.io/component: admission}\n"
     if text.count(labels) != len(texts):
         raise ValueError("the admission policy has other labels than the chart replaces")
-    ours = '  labels:\n    {{- include "stowage.labels" . | nindent 4 }}\n'
+    component = '(list . (dict "app.kubernetes.io/component" "admission"))'
+    ours = f'  labels:\n    {{{{- include "stowage.labelsWith" {component} | nindent 4 }}}}\n'
     named = text.replace(labels, ours).replace(
         ": stowage-tenants", ': {{ include "stowage.fullname" . }}-tenants'
     )

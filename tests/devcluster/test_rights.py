@@ -51,6 +51,26 @@ def test_rights_that_are_asked_for_on_the_way_count_as_well() -> None:
         assert found.refused == (f"patch deployments.apps: {message}",)
 
 
+def test_what_a_starting_server_refuses_for_a_moment_is_no_missing_right() -> None:
+    forbidden = replace(APPLY, code=403, decision="forbid", message=CANNOT)
+    elsewhere = replace(APPLY, namespace="other")
+    named = (f"patch deployments.apps: {CANNOT}",)
+    assert compare_requests([APPLY, forbidden, replace(APPLY, name="a")], [PATCH]).refused == ()
+    assert compare_requests([APPLY, forbidden], [PATCH]).refused == named
+    assert compare_requests([forbidden, APPLY], [PATCH]).refused == named
+    assert compare_requests([elsewhere, forbidden, elsewhere], [PATCH]).refused == named
+    on_the_way = replace(APPLY, code=403, message=CANNOT)
+    assert compare_requests([APPLY, on_the_way, APPLY], [PATCH]).refused == named
+
+
+def test_what_one_log_shows_another_need_not(tmp_path: Path) -> None:
+    used, other = tmp_path / "used.log", tmp_path / "other.log"
+    allowed = event(USER, "allow") | {"responseStatus": {"code": 200}}
+    used.write_text(json.dumps(allowed) + "\n")
+    other.write_text("")
+    assert compare([used, other], USER, [PATCH, STATUS]) == Comparison((), frozenset({STATUS}), 1)
+
+
 def test_a_quota_is_no_missing_right() -> None:
     assert compare_requests([replace(APPLY, code=403, message=QUOTA)], [PATCH]).refused == ()
 

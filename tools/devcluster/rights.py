@@ -2,13 +2,16 @@
 
 Two things don't show as requests of their own. Server-side apply of an object that isn't there yet is a
 ``patch`` that also needs ``create``; it answers 201. And admission asks for rights without a request.
+
+An API server that has just started refuses for a moment what its roles, which it is still reading, allow. A
+request that was granted before and after, in the same log, was not refused for want of a right.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devcluster.audit import AuditLog, Request
@@ -38,20 +41,35 @@ def compare(logs: Iterable[Path], user: str, granted: Iterable[Grant]) -> Compar
     Args:
         user: how the names of the holders start, such as system:serviceaccount:stowage-system:
     """
-    requests = [each for path in logs for each in AuditLog(path).requests(user)]
-    return compare_requests(requests, granted)
+    every = frozenset(granted)
+    found = [compare_requests(AuditLog(path).requests(user), every) for path in logs]
+    return Comparison(
+        refused=tuple(dict.fromkeys(sentence for each in found for sentence in each.refused)),
+        unused=every.intersection(*(each.unused for each in found)),
+        requests=sum(each.requests for each in found),
+    )
 
 
-def compare_requests(requests: Iterable[Request], granted: Iterable[Grant]) -> Comparison:
-    """The same for requests that were read already."""
-    asked, refused, count = set[Grant](), dict[str, None](), 0
-    for each in requests:
-        count += 1
+def compare_requests(requests: Sequence[Request], granted: Iterable[Grant]) -> Comparison:
+    """The same for the requests of one log, in its order."""
+    asked = set[Grant]()
+    first, last = dict[Request, int](), dict[Request, int]()
+    refusals = list[tuple[int, Request]]()
+    for index, each in enumerate(requests):
         if is_refused(each):
-            refused[_sentence(each)] = None
+            refusals.append((index, each))
         elif each.resource:
             asked.update(_uses(each))
-    return Comparison(tuple(refused), frozenset(granted) - asked, count)
+            first.setdefault(_kind(each), index)
+            last[_kind(each)] = index
+    lacking = [
+        each
+        for index, each in refusals
+        if each.decision != "forbid"  # rights that are asked for on the way depend on the object
+        or not first.get(_kind(each), index) < index < last.get(_kind(each), index)
+    ]
+    refused = tuple(dict.fromkeys(map(_sentence, lacking)))
+    return Comparison(refused, frozenset(granted) - asked, len(requests))
 
 
 def is_refused(request: Request) -> bool:
@@ -62,6 +80,11 @@ def is_refused(request: Request) -> bool:
 def unexplained(found: Comparison, excused: Mapping[Grant, str]) -> tuple[list[Grant], list[Grant]]:
     """Grants that were not used and have no excuse, and excuses that are not needed since they were used."""
     return sorted(found.unused - excused.keys()), sorted(excused.keys() - found.unused)
+
+
+def _kind(request: Request) -> Request:
+    """What is the same of all requests that the same right is asked for."""
+    return replace(request, user_agent="", name="", code=0, decision="", message="")
 
 
 def _uses(request: Request) -> set[Grant]:

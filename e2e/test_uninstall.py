@@ -64,7 +64,7 @@ def test_asked_for_all_goes(kubectl: Kubectl, installation: Installation, client
     ours = [each for each in kinds if each.endswith(".stowage.dev")]
     assert len(ours) == 5
 
-    kubectl("delete", *ours, "--timeout=120s")
+    kubectl("delete", *ours, timeout=600)
 
     children = "deployments,pods,services,poddisruptionbudgets"
     eventually(

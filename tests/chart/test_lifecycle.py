@@ -60,11 +60,16 @@ def cluster(bare_cluster: LocalCluster) -> Iterator[LocalCluster]:
     remove(bare_cluster)
 
 
+def delete_kinds(cluster: LocalCluster) -> None:
+    """The API server finishes a kind's deletion in tries that lie ever further apart, minutes at times."""
+    cluster.kubectl("delete", "crd", "-l", CRD_LABEL, "--ignore-not-found", timeout=600)
+
+
 def remove(cluster: LocalCluster) -> None:
     """Removes all that any test here makes."""
     kubectl = cluster.kubectl
     kubectl("delete", "namespace", SYSTEM, "shop", "second", "--ignore-not-found")
-    kubectl("delete", "crd", "-l", CRD_LABEL, "--ignore-not-found")
+    delete_kinds(cluster)
     kinds = "clusterrole,clusterrolebinding,flowschema,prioritylevelconfiguration"
     kinds += ",validatingadmissionpolicy,validatingadmissionpolicybinding"
     kubectl("delete", kinds, "-l", CHART_LABEL, "--ignore-not-found")
@@ -200,7 +205,7 @@ def test_a_whole_life(installer: Helm, cluster: LocalCluster, older: Path) -> No
     kubectl("delete", "infd", "--all", "--all-namespaces")
     # Kubernetes' garbage collector learns of new kinds every half minute.
     eventually(lambda: get(cluster, "-n", "shop", "deployment", "chat-1"), lambda found: found is None, 120)
-    kubectl("delete", "crd", "-l", CRD_LABEL)
+    delete_kinds(cluster)
     assert crds(cluster) == []
 
 

@@ -9,24 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stowage.cluster import ports
-from stowage.cluster.permissions import Permission, Scope
+from stowage.cluster.permissions import CLUSTER_KINDS, Permission, Scope
 
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "update", "patch", "delete", "deletecollection")
-_CLUSTER_KINDS = (
-    ports.PLACEMENT_POLICIES,
-    ports.ACCELERATOR_CLASSES,
-    ports.INFERENCE_RUNTIMES,
-    ports.ACCELERATOR_POOLS,
-)
-_READS_CLUSTER_KINDS = Permission(
-    Scope.CLUSTER, _CLUSTER_KINDS, _READ, "Policies, pools, classes and runtimes, where bound in the cluster."
+_READSCLUSTER_KINDS = Permission(
+    Scope.CLUSTER, CLUSTER_KINDS, _READ, "Policies, pools, classes and runtimes, where bound in the cluster."
 )
 
 PEOPLE: Mapping[str, tuple[Permission, ...]] = {
     "view": (
         Permission(Scope.WORKLOAD, (ports.INFERENCE_DEPLOYMENTS,), _READ, "What is placed, where, and why."),
-        _READS_CLUSTER_KINDS,
+        _READSCLUSTER_KINDS,
     ),
     "edit": (
         Permission(Scope.WORKLOAD, (ports.INFERENCE_DEPLOYMENTS,), _WRITE, "What is to be placed."),
@@ -39,9 +33,9 @@ PEOPLE: Mapping[str, tuple[Permission, ...]] = {
         ),
     ),
     "platform": (
-        Permission(Scope.CLUSTER, _CLUSTER_KINDS, (*_READ, *_WRITE), "What may be used, and for which goal."),
+        Permission(Scope.CLUSTER, CLUSTER_KINDS, (*_READ, *_WRITE), "What may be used, and for which goal."),
         Permission(Scope.WORKLOAD, (ports.INFERENCE_DEPLOYMENTS,), _READ, "What came of it."),
     ),
-    "reader": (_READS_CLUSTER_KINDS,),
+    "reader": (_READSCLUSTER_KINDS,),
 }
 """Rows by role. ``view`` joins the cluster's role of that name, ``edit`` edit and admin, the others none."""

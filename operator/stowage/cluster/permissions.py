@@ -66,12 +66,13 @@ class Permission:
                 yield resource.group, resource.plural, self.subresource, verb
 
 
-_OWN_KINDS = (
+CLUSTER_KINDS = (
     ports.PLACEMENT_POLICIES,
     ports.ACCELERATOR_CLASSES,
     ports.INFERENCE_RUNTIMES,
     ports.ACCELERATOR_POOLS,
 )
+"""What the platform writes: it belongs to no namespace."""
 
 PERMISSIONS = (
     Permission(
@@ -89,7 +90,7 @@ PERMISSIONS = (
     ),
     Permission(
         Scope.CLUSTER,
-        _OWN_KINDS,
+        CLUSTER_KINDS,
         ("list", "watch"),
         "The policies, the pools, and what overrides the embedded catalog.",
     ),

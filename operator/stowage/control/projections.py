@@ -139,11 +139,15 @@ class Child:
     requests: Amounts | None = None
 
 
+def controller_of(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The owner reference of the controller; empty where there is none."""
+    return next((r for r in metadata.get("ownerReferences") or () if r.get("controller")), {})
+
+
 def project_child(body: Body) -> Child:
     """A child without the status fields that nobody here reads."""
     metadata = body["metadata"]
-    references = metadata.get("ownerReferences") or ()
-    controller: Mapping[str, Any] = next((r for r in references if r.get("controller")), {})
+    controller = controller_of(metadata)
     status, spec = body.get("status") or {}, body.get("spec") or {}
     observed = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
     pod = (spec.get("template") or {}).get("spec")

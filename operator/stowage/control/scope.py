@@ -22,14 +22,13 @@ class Scope:
     readable: set[str] = field(default_factory=set)
     """Those of which everything was listed, and of which nothing was refused since. In any other nothing is
     decided: what serves there isn't known."""
+    watched: set[str] = field(default_factory=set)
+    """Those of which watches tell what changes."""
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Self:
         """The scope of these namespaces; of none, all."""
         return cls(frozenset(names))
-
-    watched: set[str] = field(default_factory=set)
-    """Those of which watches tell what changes."""
 
     def includes(self, namespace: str) -> bool:
         """Whether objects of the namespace are ours to look at."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_deployment_status import MeasuredProfile, VariantStatus
 from stowage.api.placement_policy import PlacementPolicy
-from stowage.api.variant import Profile, Variant
+from stowage.api.variant import Build, Profile, Variant
 from stowage.placement.fit import BYTES
 
 UNMEASURED = "0"
@@ -27,14 +27,17 @@ STORE_FOLDER = "stowage"
 class BuildState:
     """How far a variant is that is to be built."""
 
-    inputs: str
-    """Stands for what the result depends on."""
     found: VariantStatus | None
     """What status says of it; None where that is of other inputs, or nothing."""
 
     @property
     def built(self) -> bool:
         return self.found is not None and self.found.state == "Built"
+
+
+def source_of(workload: InferenceDeployment, build: Build) -> Variant:
+    """The variant that another one is built from; the API makes sure that it is there."""
+    return next(v for v in workload.spec.variants if v.name == build.source)
 
 
 def build_inputs(workload: InferenceDeployment, variant: Variant) -> str:
@@ -45,8 +48,10 @@ def build_inputs(workload: InferenceDeployment, variant: Variant) -> str:
     """
     if variant.build is None:
         raise ValueError(f"variant {variant.name} has a uri")
-    source = next(v for v in workload.spec.variants if v.name == variant.build.source)
-    said = [source.uri, variant.build.model_dump(by_alias=True, exclude_defaults=True, mode="json")]
+    said = [
+        source_of(workload, variant.build).uri,
+        variant.build.model_dump(by_alias=True, exclude_defaults=True, mode="json"),
+    ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -56,9 +61,9 @@ def build_states(workload: InferenceDeployment) -> dict[str, BuildState]:
     states = {}
     for variant in workload.spec.variants:
         if variant.build is not None:
-            inputs, found = build_inputs(workload, variant), told.get(variant.name)
-            same = found is not None and found.inputs == inputs
-            states[variant.name] = BuildState(inputs, found if same else None)
+            found = told.get(variant.name)
+            same = found is not None and found.inputs == build_inputs(workload, variant)
+            states[variant.name] = BuildState(found if same else None)
     return states
 
 
@@ -71,16 +76,13 @@ def effective_variants(
 ) -> tuple[Variant, ...]:
     """The variants with what was measured; one that isn't built yet with what can be said before."""
     told = _told(workload)
-    by_name = {v.name: v for v in workload.spec.variants}
     return tuple(
-        _effective(v, by_name, builds.get(v.name), policy, workload, told.get(v.name))
-        for v in workload.spec.variants
+        _effective(v, builds.get(v.name), policy, workload, told.get(v.name)) for v in workload.spec.variants
     )
 
 
 def _effective(
     variant: Variant,
-    by_name: Mapping[str, Variant],
     state: BuildState | None,
     policy: PlacementPolicy,
     workload: InferenceDeployment,
@@ -92,7 +94,7 @@ def _effective(
         found = state.found
         update = {"uri": found.uri, "size": found.size, "quality": found.quality or UNMEASURED}
         return _with_profiles(variant.model_copy(update=update), found)
-    size = variant.size or _expected_size(variant, by_name[variant.build.source])
+    size = variant.size or _expected_size(variant, source_of(workload, variant.build))
     claim = policy.spec.builds.claim_name if policy.spec.builds else "none"
     return variant.model_copy(update={"uri": result_uri(workload, variant, claim), "size": size})
 

@@ -112,8 +112,13 @@ class Offer:
         fewest = next(usable_fits(plain, self.sizing), None)
         if fewest is None or not fewest.fits:
             return HOPELESS
-        most = most_devices(plain) if plain.demand.workload.spec.requirements.latency else fewest.devices
-        return least(plain, Reach(pool, fewest.devices, most, lambda: self.sizing.ceiling(pool, most)))
+        least_devices = fewest.devices
+
+        def most() -> int:
+            hurried = plain.demand.workload.spec.requirements.latency is not None
+            return most_devices(plain) if hurried else least_devices
+
+        return least(plain, Reach(pool, least_devices, most, lambda: self.sizing.ceiling(pool, most())))
 
     def _entries(self, measured: Candidate) -> list[Entry]:
         """The candidate on the pools for which checks and merit are the same, or differ by price only."""

@@ -131,7 +131,7 @@ class Reach:
     cheapest: Pool
     fewest: int
     """Devices that fit."""
-    most: int
+    most: Callable[[], int]
     """Devices that a replica may come to have: more than the fewest only for the sake of a latency."""
     ceiling: Callable[[], Estimate | None]
     """What no number of devices that is allowed surpasses; None where only measuring tells."""
@@ -150,7 +150,7 @@ def _least_memory(c: Candidate, reach: Reach) -> Key:  # noqa: ARG001 - one shap
 
 def _highest_peak(c: Candidate, reach: Reach) -> Key:
     peak = peak_of(reach.cheapest.accelerator_class, c.variant)
-    return _negative(None if peak is None else peak * reach.most)
+    return _negative(None if peak is None else peak * reach.most())
 
 
 def _at_ceiling(key: Callable[[Estimate], Key]) -> Callable[[Candidate, Reach], Key]:

@@ -8,7 +8,7 @@ from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.placement_policy import Builds, PlacementPolicy
 from stowage.api.quantity import parse_duration, parse_millis
 from stowage.api.variant import Build, Variant
-from stowage.placement.builds import build_inputs, result_folder
+from stowage.placement.builds import build_inputs, result_folder, source_of
 from stowage.render.names import (
     BUILD_INPUTS,
     BUILD_LABEL,
@@ -154,9 +154,8 @@ def _container(
 def _arguments(
     workload: InferenceDeployment, variant: Variant, build: Build, builds: Builds
 ) -> Iterator[str]:
-    source = next(v for v in workload.spec.variants if v.name == build.source)
     yield "build"
-    yield from ("--from", _path(source.location))
+    yield from ("--from", _path(source_of(workload, build).location))
     yield from ("--method", build.method)
     yield from ("--output", f"{CLAIMS}/{builds.claim_name}/{result_folder(workload, variant)}")
     if build.calibration is not None:
@@ -180,7 +179,7 @@ def _cores(builds: Builds) -> int:
 
 def _given(workload: InferenceDeployment, build: Build) -> Iterator[str]:
     """The uris that a build reads."""
-    yield next(v.location for v in workload.spec.variants if v.name == build.source)
+    yield source_of(workload, build).location
     yield from (uri for uri in (build.calibration, build.evaluation) if uri is not None)
 
 

@@ -13,7 +13,7 @@ from stowage.api.inference_deployment_status import MeasuredProfile, Provenance,
 from stowage.api.reasons import Code
 from stowage.api.types import FRACTION_PATTERN
 from stowage.api.variant import Variant
-from stowage.placement.builds import build_inputs, result_uri
+from stowage.placement.builds import build_inputs, result_uri, source_of
 from stowage.render.names import build_name, clip
 
 MESSAGE_LENGTH = 253
@@ -78,9 +78,8 @@ def result(
 def failed(workload: InferenceDeployment, variant: Variant, message: str, finished: str) -> VariantStatus:
     """The status of a variant whose Job failed."""
     assert variant.build is not None
-    source = next(v.location for v in workload.spec.variants if v.name == variant.build.source)
     provenance = Provenance(
-        source=clip(source, MESSAGE_LENGTH),
+        source=clip(source_of(workload, variant.build).location, MESSAGE_LENGTH),
         method=variant.build.method,
         job=build_name(workload, variant),
         finished=finished or None,
@@ -93,7 +92,7 @@ def _built(
     workload: InferenceDeployment, variant: Variant, claim: str, report: Mapping[str, Any], ended: Ended
 ) -> list[VariantStatus]:
     assert variant.build is not None
-    source = next(v for v in workload.spec.variants if v.name == variant.build.source)
+    source = source_of(workload, variant.build)
     quality: Mapping[str, Any] = report.get("quality") or {}
     benchmark: Mapping[str, Any] = report.get("benchmark") or {}
     data: Mapping[str, Any] = report.get("evaluation") or report.get("calibration") or {}

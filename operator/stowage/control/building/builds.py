@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stowage import __version__
@@ -16,7 +16,7 @@ from stowage.cluster.errors import Conflict, Terminal
 from stowage.cluster.ports import Cluster
 from stowage.control.building.jobs import JOB_NAME, BuildJob, project_ended, telling
 from stowage.control.world import World
-from stowage.placement.builds import build_inputs
+from stowage.placement.builds import build_states
 from stowage.placement.decision import Decision
 from stowage.placement.snapshot import Demand
 from stowage.render.build_job import build_job
@@ -41,23 +41,26 @@ class Builds:
 
         Reads the pods of a Job once, when it has ended; what was read is kept in status.
         """
-        before = {v.name: v for v in workload.status.variants} if workload.status else {}
         found: dict[str, VariantStatus] = {}
-        for variant in to_build(workload):
-            for one in await self._look(workload, variant, before.get(variant.name)):
-                found[one.name] = one
+        states = build_states(workload)
+        for variant in workload.spec.variants:
+            if variant.name in states:
+                for one in await self._look(workload, variant, states[variant.name].found):
+                    found[one.name] = one
         current = {v.inputs for v in found.values() if v.state == "Built"}
-        for name, one in before.items():
+        for one in workload.status.variants if workload.status else ():
             if one.state == "Measured" and one.inputs in current:
-                found.setdefault(name, one)
+                found.setdefault(one.name, one)
         order = {v.name: index for index, v in enumerate(workload.spec.variants)}
         return tuple(sorted(found.values(), key=lambda v: order.get(v.name, len(order))))
 
     async def _look(
         self, workload: InferenceDeployment, variant: Variant, before: VariantStatus | None
     ) -> tuple[VariantStatus, ...]:
-        same = before is not None and before.inputs == build_inputs(workload, variant)
-        if before is not None and same and before.state == "Built":
+        """Args:
+        before: what status says of a build of the same inputs.
+        """
+        if before is not None and before.state == "Built":
             return (before,)
         job = self._job(workload, variant)
         if job is None:
@@ -67,8 +70,7 @@ class Builds:
         if job.state == "Running":
             name = build_name(workload, variant)
             return (plain(workload, variant, None, f"Job {name} builds it"),)
-        told = before.provenance if before is not None and same and before.state == "Failed" else None
-        if before is not None and told is not None:
+        if before is not None and before.state == "Failed" and before.provenance is not None:
             return (before,)
         return await self._read(workload, variant, job)
 
@@ -135,11 +137,6 @@ class Builds:
             return plain(workload, variant, Code.BUILD_FAILED, str(error))
         self.world.jobs.observe("ADDED", stored)
         return plain(workload, variant, None, f"Job {name} builds it")
-
-
-def to_build(workload: InferenceDeployment) -> Iterator[Variant]:
-    """The variants that are built."""
-    return (v for v in workload.spec.variants if v.build is not None)
 
 
 def with_variants(workload: InferenceDeployment, variants: tuple[VariantStatus, ...]) -> InferenceDeployment:

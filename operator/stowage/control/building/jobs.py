@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from stowage.cluster.ports import Body
+from stowage.control.projections import controller_of
 from stowage.render.build_job import CONTAINER
 
 JOB_NAME = "batch.kubernetes.io/job-name"
@@ -32,8 +33,7 @@ class BuildJob:
 def project_job(body: Body) -> BuildJob:
     """A Job without what comes and goes while it runs."""
     metadata, status = body["metadata"], body.get("status") or {}
-    references = metadata.get("ownerReferences") or ()
-    controller: Mapping[str, Any] = next((r for r in references if r.get("controller")), {})
+    controller = controller_of(metadata)
     ends: Mapping[str, Any] = next(
         (
             c

@@ -28,7 +28,7 @@ def main(
         **scenarios.every(scenarios.SMALL if small else scenarios.Size()),
         **whole.every(whole.SMALL if small else whole.Size()),
     }
-    made = report.record([result for name in names or NAMES for result in known[name]()])
+    made = report.record(scenarios.run(known, names or ()))
     report.show(made, report.last(report.RESULTS, made["machine"]), Console())
     if save and not small:
         typer.echo(f"kept in {report.save(made, report.RESULTS).relative_to(report.RESULTS.parents[1])}")

@@ -10,7 +10,8 @@ from pathlib import Path
 from devcluster import interrupts, node, sandbox
 from devcluster.binaries import MODULE, ensure_binaries
 from devcluster.children import run
-from devcluster.errors import DevclusterError, StepError
+from devcluster.entry import run_command
+from devcluster.errors import StepError
 from devcluster.locks import exclusive
 from devcluster.steps import step
 from e2e.clusters import ClusterKind
@@ -19,26 +20,15 @@ from e2e.images import ensure_images
 STATE = MODULE.parent / ".cluster" / "e2e"
 KIND_VARIABLE = "STOWAGE_E2E_CLUSTER"
 STATE_VARIABLE = "STOWAGE_E2E_STATE"
-INTERRUPTED = 130
 
 
-def main() -> int:
+def main(arguments: argparse.Namespace) -> int:
     """Run, and return pytest's exit code. 0 where there can be no cluster, after saying why."""
-    arguments = _parse()
-    interrupts.install()
-    try:
-        if arguments.cluster is ClusterKind.LOCAL and (reason := sandbox.obstacle()):
-            print(f"skipped: a node with real pods can't run here: {reason}")
-            return 0
-        with exclusive(STATE.with_suffix(".lock"), _refuse):
-            return _run(arguments.cluster, arguments.pytest)
-    except interrupts.Interrupted:
-        interrupts.ignore()
-        print("\ninterrupted; what this command had started was ended", file=sys.stderr)
-        return INTERRUPTED
-    except DevclusterError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if arguments.cluster is ClusterKind.LOCAL and (reason := sandbox.obstacle()):
+        print(f"skipped: a node with real pods can't run here: {reason}")
+        return 0
+    with exclusive(STATE.with_suffix(".lock"), _refuse):
+        return _run(arguments.cluster, arguments.pytest)
 
 
 def _run(kind: ClusterKind, pytest: list[str]) -> int:
@@ -81,4 +71,5 @@ def _refuse() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    given = _parse()
+    sys.exit(run_command(lambda: main(given)))

@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from devcluster.binaries import MODULE, ensure_binaries
+from devcluster.binaries import ensure_binaries
 from devcluster.children import run
 from devcluster.errors import StepError
 from e2e.clusters import REAL_LABEL, Cluster
+from helmchart.package import package
 
-CHART = MODULE.parent / "charts" / "stowage"
 RELEASE = "stowage"
 NAMESPACE = "stowage-system"
 WAIT = "300s"
@@ -38,8 +38,7 @@ class Installation:
 
     def install(self) -> None:
         """Package the chart and install it, as a user does, and wait until both replicas are ready."""
-        self._helm("package", str(CHART), "--destination", str(self._folder))
-        (self._package,) = self._folder.glob("stowage-*.tgz")
+        self._package = package(self._folder)
         self._release("install", "--create-namespace", values=VALUES)
 
     def upgrade(self, values: Mapping[str, Any]) -> None:
@@ -49,10 +48,6 @@ class Installation:
     def uninstall(self) -> None:
         """Uninstall the release."""
         self._helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", f"--timeout={WAIT}")
-
-    def status(self) -> str:
-        """What helm says of the release, its notes included."""
-        return self._helm("status", RELEASE, "--namespace", NAMESPACE)
 
     def pods(self) -> list[dict[str, Any]]:
         """The operator's pods that aren't leaving."""

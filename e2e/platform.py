@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from devcluster.binaries import MODULE
-from devcluster.fleet import apply_fleet, delete_fleet, load_fleet, nodes_of, wait_for_nodes
+from devcluster.fleet import FLEET_LABEL, apply_fleet, load_fleet, nodes_of, wait_for_nodes
 from devcluster.kubectl import Kubectl
 from devcluster.workloads import Workload
 from e2e.images import MLSERVER, reference
@@ -38,7 +38,7 @@ def add_nodes(kubectl: Kubectl, file: Path) -> None:
 
 def remove_nodes(kubectl: Kubectl, group: str) -> None:
     """Take away the simulated nodes of a group, as a cloud does."""
-    kubectl("delete", "nodes", f"--selector=simulated.stowage.dev/fleet={group}", "--wait=false")
+    kubectl("delete", "nodes", f"--selector={FLEET_LABEL}={group}", "--wait=false")
 
 
 def workload(kubectl: Kubectl, name: str, namespace: str = NAMESPACE) -> Workload:
@@ -76,7 +76,6 @@ __all__ = [
     "VANISHING",
     "add_nodes",
     "address",
-    "delete_fleet",
     "deployments",
     "mlserver_override",
     "ready_on",

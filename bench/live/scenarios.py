@@ -51,12 +51,12 @@ async def _single(size: Size) -> list[Result]:
     """One after another: apply to Deployment, and to everything."""
     async with site() as here:
         await here.nodes("l4-spot", -(-size.single // 8))
-        offset = here.mark()
+        log = here.mark()
         for number in range(size.single):
             await here.client.send("POST", INFDS, model(f"one-{number}"))
             await asyncio.sleep(0.2)
         await _all_ready(here, size.single)
-        stories, _ = timeline.read(here.cluster.audit_log, offset, AGENT)
+        stories, _ = timeline.read(log, AGENT)
     told = list(stories.values())
     return [
         Result("single: apply to Deployment", _ms(s.deployment for s in told), clock="wall"),
@@ -77,12 +77,12 @@ async def _burst(count: int, bare: float | None) -> Result:
     async with site() as here:
         await here.nodes("l4-spot", -(-count // 8))
         await asyncio.sleep(SETTLE_SECONDS)
-        offset, before = here.mark(), here.usage()
+        log, before = here.mark(), here.usage()
         await here.client.create(INFDS, (model(f"burst-{n}") for n in range(count)))
         await here.until(lambda: _placed(here), lambda n: n >= count, "placed")
         await _all_ready(here, count)
         await asyncio.sleep(SETTLE_SECONDS)
-        stories, counts = timeline.read(here.cluster.audit_log, offset, AGENT)
+        stories, counts = timeline.read(log, AGENT)
         after = here.usage()
     facts = _facts(stories, counts)
     facts["CPU s"] = round(after.cpu_seconds - before.cpu_seconds, 1)
@@ -98,11 +98,11 @@ async def _yardstick(count: int) -> Result:
         await here.nodes("l4-spot", -(-count // 8))
         await _start_bare_writer(here)
         await asyncio.sleep(SETTLE_SECONDS)
-        offset = here.mark()
+        log = here.mark()
         await here.client.create(INFDS, (model(f"burst-{n}") for n in range(count)))
         await here.until(lambda: _observed(here), lambda n: n >= count, "written")
         await asyncio.sleep(SETTLE_SECONDS)
-        stories, counts = timeline.read(here.cluster.audit_log, offset, AGENT)
+        stories, counts = timeline.read(log, AGENT)
     name = f"yardstick: bare writer, {count} at once"
     return Result(name, _ms(s.complete for s in stories.values()), _facts(stories, counts), clock="wall")
 
@@ -130,13 +130,13 @@ async def _restart(size: Size) -> list[Result]:
         await here.client.create(INFDS, (model(f"burst-{n}") for n in range(size.deployments)))
         await _all_ready(here, size.deployments)
         await asyncio.sleep(SETTLE_SECONDS)
-        offset = here.mark()
+        log = here.mark()
         here.kill()
         start = time.monotonic()
         await asyncio.to_thread(here.operator.restart)
         ready = time.monotonic() - start
         await asyncio.sleep(10 * SETTLE_SECONDS)
-        _, counts = timeline.read(here.cluster.audit_log, offset, AGENT)
+        _, counts = timeline.read(log, AGENT)
         used = here.usage()
     facts = {
         "writes": timeline.total(counts),

@@ -16,14 +16,14 @@ import yaml
 
 from bench.live.client import GROUP, Client, Object
 from bench.live.process import Usage, usage
+from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
-from devcluster.fleet import NodeGroup, load_fleet
+from devcluster.fleet import FLEET_LABEL, NodeGroup, load_fleet
 from devcluster.operatorprocess import NAME, OperatorProcess
 from devcluster.processes import Lifetime
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "bench"
-POOLS = ("l4-spot", "a100-80gb", "h100", "v5e", "mi300x")
 COUNT_LABEL = "cloud.google.com/gke-accelerator-count"
 PATIENCE_SECONDS = 600.0
 POLL_SECONDS = 0.1
@@ -37,9 +37,11 @@ class Site:
     client: Client
     operator: OperatorProcess
 
-    def mark(self) -> int:
-        """Where the audit log ends now."""
-        return self.cluster.audit_log.stat().st_size
+    def mark(self) -> AuditLog:
+        """The audit log from now on."""
+        log = AuditLog(self.cluster.audit_log)
+        log.mark()
+        return log
 
     def pid(self, name: str = NAME) -> int:
         """The measured process."""
@@ -61,7 +63,7 @@ class Site:
         await self.until(lambda: self._nodes_ready(group), lambda ready: ready >= count, "nodes ready")
 
     async def _nodes_ready(self, group: str) -> int:
-        query = f"?labelSelector=simulated.stowage.dev%2Ffleet%3D{group}"
+        query = f"?labelSelector={FLEET_LABEL}%3D{group}"
         found = await self.client.send("GET", f"/api/v1/nodes{query}")
         return sum(not node["spec"].get("taints") or _ready(node) for node in found["items"])
 

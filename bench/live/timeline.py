@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+
+from devcluster.audit import WRITE_VERBS, AuditLog, Request
 
 Key = tuple[str, str]
 """Namespace and name."""
-READS = frozenset({"get", "list", "watch"})
 
 
 @dataclass
@@ -27,6 +23,17 @@ class Story:
     """All that the operator asked of the API server about it and its children, Events aside."""
     writes: int = 0
 
+    def take(self, request: Request, what: str) -> None:
+        """Counts in one of the operator's requests, for a resource or subresource."""
+        self.requests += 1
+        if not request.is_write:
+            return
+        self.writes += 1
+        if what == "inferencedeployments/status":
+            self.statuses.append(request.at)
+        else:
+            self.children.setdefault(request.resource, request.at)
+
     @property
     def complete(self) -> float:
         """Seconds until Deployment, Service and status were there; infinite where one is missing."""
@@ -39,8 +46,8 @@ class Story:
         return self.children.get("deployments", float("inf")) - self.applied
 
 
-def read(path: Path, offset: int, agent: str) -> tuple[dict[Key, Story], Counter[str]]:
-    """What the audit log tells from a byte on.
+def read(log: AuditLog, agent: str) -> tuple[dict[Key, Story], Counter[str]]:
+    """What the audit log tells from its mark on, of requests that were granted.
 
     Args:
         agent: with which the user agent of the measured writer starts.
@@ -51,27 +58,18 @@ def read(path: Path, offset: int, agent: str) -> tuple[dict[Key, Story], Counter
     """
     stories: dict[Key, Story] = {}
     counts: Counter[str] = Counter()
-    for event in _events(path, offset):
-        target = event.get("objectRef") or {}
-        key = target.get("namespace", ""), target.get("name", "")
-        resource, verb, done = target.get("resource", ""), event["verb"], _seconds(event["stageTimestamp"])
-        if resource == "inferencedeployments" and verb == "create":
-            stories[key] = Story(done)
-        if not event.get("userAgent", "").startswith(agent):
+    for one in log.requests():
+        if one.code >= 300:
             continue
-        what = f"{resource}/{target['subresource']}" if target.get("subresource") else resource
-        counts[f"{verb} {what}"] += 1
-        story = _whose(stories, key)
-        if story is None or resource == "events":
-            continue
-        story.requests += 1
-        if verb in READS:
-            continue
-        story.writes += 1
-        if what == "inferencedeployments/status":
-            story.statuses.append(done)
-        else:
-            story.children.setdefault(resource, done)
+        key = one.namespace, one.name
+        if one.resource == "inferencedeployments" and one.verb == "create":
+            stories[key] = Story(one.at)
+        if one.user_agent.startswith(agent):
+            what = f"{one.resource}/{one.subresource}" if one.subresource else one.resource
+            counts[f"{one.verb} {what}"] += 1
+            story = _whose(stories, key)
+            if story is not None and one.resource != "events":
+                story.take(one, what)
     return stories, counts
 
 
@@ -81,22 +79,11 @@ def _whose(stories: dict[Key, Story], key: Key) -> Story | None:
     return stories.get(key) or stories.get((namespace, name.rpartition("-")[0]))
 
 
-def _events(path: Path, offset: int) -> Iterator[dict[str, Any]]:
-    with path.open() as file:
-        file.seek(offset)
-        for line in file:
-            if line.endswith("\n"):
-                event = json.loads(line)
-                if event["stage"] == "ResponseComplete" and (event["responseStatus"].get("code") or 0) < 300:
-                    yield event
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
-
-
-def total(counts: Counter[str], verbs: Iterable[str] = ("create", "update", "patch", "delete")) -> int:
-    """How many of the requests were of these verbs, Events and Leases aside."""
-    aside = ("events", "leases")
-    wanted = set(verbs)
-    return sum(n for what, n in counts.items() if what.split()[0] in wanted and what.split()[1] not in aside)
+def total(counts: Counter[str]) -> int:
+    """How many of the requests were writes, Events and Leases aside."""
+    written = 0
+    for what, count in counts.items():
+        verb, resource = what.split()
+        if verb in WRITE_VERBS and resource not in ("events", "leases"):
+            written += count
+    return written

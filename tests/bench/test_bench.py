@@ -16,7 +16,7 @@ from stowage.placement.snapshot import Snapshot
 
 @pytest.fixture(scope="module")
 def results() -> list[Result]:
-    return run(SMALL, ())
+    return run(every(SMALL), ())
 
 
 def test_every_scenario_says_what_came_out(results: list[Result]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bench.live import scenarios, timeline
 from bench.live.timeline import Story
+from devcluster.audit import AuditLog
 
 
 @pytest.mark.cluster
@@ -41,7 +42,7 @@ def test_the_audit_log_tells_of_each_object(tmp_path: Path) -> None:
             )
         )
     )
-    stories, counts = timeline.read(log, 0, "stowage/")
+    stories, counts = timeline.read(AuditLog(log), "stowage/")
     assert stories == {
         ("shop", "chat"): Story(
             applied=0, children={"deployments": 2, "services": 3}, statuses=[5, 8], requests=4, writes=4
@@ -74,6 +75,7 @@ def event(
     return {
         "stage": "ResponseComplete",
         "stageTimestamp": f"1970-01-01T00:00:{second:02}.000000Z",
+        "user": {"username": "somebody"},
         "verb": verb,
         "userAgent": agent,
         "objectRef": target,

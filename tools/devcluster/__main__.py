@@ -1,32 +1,18 @@
-"""``python -m devcluster``: turns interruptions and failures into messages and exit codes."""
+"""``python -m devcluster``."""
 
 from __future__ import annotations
 
 import sys
 
-from devcluster import interrupts
-from devcluster.errors import DevclusterError
-
-INTERRUPTED = 130
+from devcluster.entry import run_command
 
 
-def main() -> int:
-    """Run a command and return the exit code."""
-    try:
-        interrupts.install()
-        # Imported late: an interruption must end with 130 even while Python still loads modules.
-        from devcluster.cli import app
+def main() -> None:
+    """The commands."""
+    from devcluster.cli import app
 
-        app()
-    except interrupts.Interrupted:
-        interrupts.ignore()
-        print("\ninterrupted; what this command had started was ended", file=sys.stderr)
-        return INTERRUPTED
-    except DevclusterError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    app()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 WRITE_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
@@ -29,6 +30,8 @@ class Request:
     """The authorizer's: allow or forbid."""
     message: str = ""
     """What an error said."""
+    at: float = 0.0
+    """When the answer went out: seconds since the epoch; 0 where the log doesn't say."""
 
     @property
     def is_write(self) -> bool:
@@ -87,4 +90,9 @@ def _request(event: dict[str, object]) -> Request:
         code=int(text(status, "code") or 0),
         decision=text(event.get("annotations"), "authorization.k8s.io/decision") or "allow",
         message=text(status, "message"),
+        at=_seconds(str(event.get("stageTimestamp", ""))),
     )
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp() if text else 0.0

@@ -84,7 +84,7 @@ def unexplained(found: Comparison, excused: Mapping[Grant, str]) -> tuple[list[G
 
 def _kind(request: Request) -> Request:
     """What is the same of all requests that the same right is asked for."""
-    return replace(request, user_agent="", name="", code=0, decision="", message="")
+    return replace(request, user_agent="", name="", code=0, decision="", message="", at=0.0)
 
 
 def _uses(request: Request) -> set[Grant]:

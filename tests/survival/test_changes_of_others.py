@@ -57,6 +57,13 @@ def test_the_crds_are_upgraded_under_load(town: Town) -> None:
         town.keep_editing(1.0)
 
 
+def relax(crd: Object) -> None:
+    """Lets anything be written as spec and status."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema(crd)["spec"] = anything
+    schema(crd)["status"] = anything
+
+
 MALFORMED = {
     "InferenceDeployment": {"model": "one", "variants": {"not": "a list"}},
     "PlacementPolicy": {"tiers": "all", "default": True, "moveBack": 7},
@@ -70,12 +77,6 @@ NAMES = {"AcceleratorClass": "nvidia-l4", "InferenceRuntime": "vllm"}
 
 def test_malformed_objects_are_written_past_validation(town: Town) -> None:
     stage = town.stage
-
-    def relax(crd: Object) -> None:
-        anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-        schema(crd)["spec"] = anything
-        schema(crd)["status"] = anything
-
     objects = [
         {
             "apiVersion": "stowage.dev/v1alpha1",
@@ -117,6 +118,28 @@ def _apply(stage: Stage, objects: list[Object]) -> str:
     """What kubectl says: the relaxed schema is in force some moments after it was written."""
     content = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     return stage.kubectl("apply", "--validate=false", "-f", "-", input=content, check=False)
+
+
+def test_a_move_ends_though_the_schema_of_status_was_another_meanwhile(town: Town) -> None:
+    """What was applied while the lists of status were atomic belongs to no manager item by item once they
+    are maps, so that an apply without an item leaves it there: Kubernetes' rule for such a change of schema.
+    """
+    stage, busy = town.stage, BUSY[0]
+    slow = {"annotations": {"simulation.example.com/ready-after": "30s"}}
+    stage.patch(f"infd/{busy}", {"spec": {"variants": [FP8], "template": {"annotations": {}}}})
+    town.converged()
+
+    def placements() -> int:
+        return len(stage.get("infd", busy)["status"]["placements"])
+
+    with town.survives("schema of status changed in the midst of a move"):
+        write_crds(stage, relax)
+        try:
+            stage.patch(f"infd/{busy}", {"spec": {"variants": [BF16], "template": slow}})
+            eventually(lambda: placements() == 2, seconds=WAIT_SECONDS)
+        finally:
+            write_crds(stage, lambda _: None)
+    assert placements() == 1
 
 
 def test_a_namespace_is_deleted_in_the_midst_of_a_move(town: Town) -> None:

@@ -164,6 +164,20 @@ class KubernetesCluster:
             )
         )
 
+    async def merge(self, resource: ResourceType, body: Body, *, subresource: str = "") -> Body:
+        """JSON merge patch."""
+        namespace, name = _identity(body)
+        return await self._write(
+            Request(
+                "PATCH",
+                resource.path(namespace, name, subresource),
+                _title("merge", resource, namespace, name, subresource),
+                {"fieldManager": FIELD_MANAGER},
+                body,
+                content_type="application/merge-patch+json",
+            )
+        )
+
     async def create(self, resource: ResourceType, body: Body) -> Body:
         """Create an object."""
         namespace, name = _identity(body)

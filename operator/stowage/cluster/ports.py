@@ -159,6 +159,14 @@ class Cluster(Protocol):
                 ``force``, another manager owns a field.
         """
 
+    async def merge(self, resource: ResourceType, body: Body, *, subresource: str = "") -> Body:
+        """JSON merge patch: lists are replaced as wholes, null takes a field away; returns the object as
+        stored.
+
+        Raises:
+            Conflict: ``metadata.resourceVersion`` is given and isn't the live one.
+        """
+
     async def create(self, resource: ResourceType, body: Body) -> Body:
         """Create the object; returns it as stored.
 

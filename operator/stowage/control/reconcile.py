@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.meta import Condition
@@ -26,6 +25,7 @@ from stowage.control.parsed import Parsed
 from stowage.control.patience import Patience
 from stowage.control.policies import policy_for
 from stowage.control.recorder import Recorder
+from stowage.control.status_writer import apply_status
 from stowage.control.world import World
 from stowage.observe.identity import instance
 from stowage.placement.decision import Chosen, Decision
@@ -220,23 +220,8 @@ class Reconciler:
     async def _write(self, key: Key, version: str, wire: Body) -> None:
         """Applies a status. With the resourceVersion, a decision made on an old object conflicts instead
         of overwriting."""
-        kind = INFERENCE_DEPLOYMENTS
-        metadata = {"namespace": key[0], "name": key[1], "resourceVersion": version}
-        body = {
-            "apiVersion": kind.api_version,
-            "kind": kind.kind,
-            "metadata": metadata,
-            "status": _filled(wire),
-        }
-        stored = await self.cluster.apply(kind, body, subresource="status")
+        stored = await apply_status(self.cluster, INFERENCE_DEPLOYMENTS, key, version, wire)
         self.world.workloads.observe("MODIFIED", stored)
-
-
-def _filled(value: Any) -> Any:
-    """The value without empty lists, which kubectl describe would show as fields without a value."""
-    if isinstance(value, Mapping):
-        return {name: _filled(each) for name, each in value.items() if each != []}
-    return [_filled(each) for each in value] if isinstance(value, list) else value
 
 
 def refused_status(parsed: Parsed[InferenceDeployment], serving: int, now: str) -> Body:

@@ -77,7 +77,9 @@ lock: $(STAMP) ## Pin all dependencies anew
 	    -o requirements-test.lock
 	cd images/onnx && $(UV_LOCK) --python-platform linux -c ../../requirements-build.lock --group image \
 	    -o requirements-build.lock
-	$(UV_LOCK) --universal images/builder/pyproject.toml -o images/builder/requirements.lock
+	cd images/builder && $(UV_LOCK) --python-platform linux pyproject.toml -o requirements.lock
+	cd images/builder && $(UV_LOCK) --python-platform linux -c ../../requirements-build.lock --group image \
+	    -o requirements-build.lock
 
 bench: $(STAMP) ## Measure decisions and the operator, and compare with the last time (ARGS="decide fleet discover status single burst restart")
 	@PYTHONPATH=.:tools $(BIN)/python -m bench $(ARGS)

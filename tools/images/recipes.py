@@ -51,6 +51,12 @@ RECIPES: dict[str, Recipe] = {
         locks=("requirements-build.lock", "requirements.lock"),
         packages=("libstdc++6",),  # of gRPC's and ONNX Runtime's wheels
     ),
+    "variant-builder": Recipe(
+        context=REPOSITORY / "images" / "builder",
+        parts=("pyproject.toml", "requirements-build.lock", "requirements.lock", "stowage_builder"),
+        locks=("requirements-build.lock", "requirements.lock"),
+        packages=("libstdc++6",),  # of ONNX Runtime's and OpenVINO's wheels
+    ),
     "mlserver": Recipe(  # for the end-to-end suite only
         context=REPOSITORY / "e2e" / "mlserver",
         parts=("requirements.lock",),

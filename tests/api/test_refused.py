@@ -124,12 +124,26 @@ TABLE = [
                 "write no quality: that of a built variant is measured",
                 "",
             ),
+            (
+                "a built digest",
+                "digest",
+                f"sha256:{'0' * 64}",
+                "write no digest: that of a built variant is measured",
+                "",
+            ),
             ("another format", "format", "openvino", "write the format that the method makes", ""),
             ("another precision", "precision", "fp16", "write the precision that the method makes", ""),
             ("a static method without data", "build.calibration", ABSENT, "write calibration: pvc://", ""),
             ("data in a bucket", "build.calibration", "s3://bucket/data.npz", "as pvc://claim/path", ""),
             ("an unknown method", "build.method", "magic", "openvino-int8", "Unsupported value"),
         )
+    ),
+    Refused(
+        "a digest of another kind",
+        DEPLOYMENT,
+        f"{VARIANT_0}.digest",
+        "md5:0",
+        "write the digest of the artefact's files, as sha256: and 64 lower-case hexadecimal digits",
     ),
     *(
         Refused(what, BUILT, "spec.variants", variants, sentence)

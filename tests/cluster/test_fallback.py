@@ -70,7 +70,7 @@ def make_ready(stage: Stage, name: str, pool: str) -> None:
 
 def ended(reason: str) -> Object:
     times = {"startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:05Z"}
-    return {"terminated": {"exitCode": 1, "reason": reason, **times}}
+    return {"terminated": {"exitCode": 1, "reason": reason, "message": "these are its last words\n", **times}}
 
 
 BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting"}}
@@ -111,6 +111,8 @@ def test_what_breaks_moves_on_as_a_whole_and_is_remembered(stage: Stage) -> None
         assert BF16["uri"].removeprefix("hf://") in " ".join(container["args"])
     before = {name: stage.infd(name)["status"]["backoffs"] for name in names.values()}
     assert "no such tag" in before["imagepullbackoff"][0]["message"]
+    crashed = before["crashloop"][0]["message"]
+    assert crashed == "its container crashed 3 times, at last with Error: these are its last words"
     stage.operator.restart()
     stage.kubectl("annotate", "infd", "--all", "tests.stowage.dev/look=again")
     for name in names.values():

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,20 @@ def test_its_locks_agree() -> None:
     served, tested = pins("requirements.lock"), pins("requirements-test.lock")
     assert served
     assert served <= tested, "run make lock"
+
+
+@pytest.mark.parametrize("name", ["", "model.onnx", "model.xml"])
+@pytest.mark.parametrize("built", [False, True])
+def test_it_computes_the_builders_digest(
+    name: str, built: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (SERVER, SERVER.with_name("builder")):
+        monkeypatch.syspath_prepend(str(folder))
+    theirs, ours = import_module("stowage_builder.files"), import_module("onnx_server.digest")
+    for file in ("model.onnx", "model.onnx.data", "model.xml", "model.bin", "a-b/x", "a/x"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(file)
+    if built:
+        (tmp_path / theirs.REPORT_NAME).write_text("{}")
+    # The report holds the folder's digest, and the uri of a result names a file in it.
+    assert ours.digest_of(tmp_path / name) == theirs.digest_of(tmp_path if built else tmp_path / name)

@@ -36,9 +36,13 @@ def model_file(path: Path) -> Path:
 def content(path: Path) -> list[Path]:
     """The files of a result or of a source, in a stated order."""
     if path.is_file():
-        beside = sorted(path.parent.glob(f"{path.name}[._]*"))  # external weights: model.onnx.data
-        return [path, *(f for f in beside if f.is_file())]
-    return sorted(f for f in path.rglob("*") if f.is_file() and f.name != REPORT_NAME)
+        beside = [*path.parent.glob(f"{path.name}[._]*")]  # external weights: model.onnx.data
+        if path.suffix == ".xml":
+            beside.append(path.with_suffix(".bin"))
+        files = [path, *(f for f in beside if f.is_file())]
+        return sorted(files, key=lambda f: f.name)
+    files = [f for f in path.rglob("*") if f.is_file() and f.name != REPORT_NAME]
+    return sorted(files, key=lambda f: f.relative_to(path).as_posix())
 
 
 def size_of(path: Path) -> int:
@@ -47,7 +51,10 @@ def size_of(path: Path) -> int:
 
 
 def digest_of(path: Path) -> str:
-    """``sha256:...`` over names and contents of all files: of a file, its content alone counts."""
+    """``sha256:...`` over names and contents of all files: of a file, its content alone counts.
+
+    The servers that compare it compute the same (images/onnx, onnx_server/digest.py).
+    """
     whole = hashlib.sha256()
     files = content(path)
     base = path if path.is_dir() else path.parent

@@ -2,6 +2,7 @@
 
 ServerError
 ├── ModelError        the model can't be served; the process ends with the message
+│   └── DigestMismatch    it is another one than is meant
 └── RequestError      a request can't be answered; carries the HTTP status
 """
 
@@ -14,6 +15,10 @@ class ServerError(Exception):
 
 class ModelError(ServerError):
     """There is no model to serve, or it can't be loaded."""
+
+
+class DigestMismatch(ModelError):
+    """The model's files aren't those that are meant to be served."""
 
 
 class RequestError(ServerError):

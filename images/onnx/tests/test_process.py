@@ -192,10 +192,44 @@ def test_a_corrupt_model_ends_it_with_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in answer.stderr
 
 
+def test_another_model_than_is_meant_is_never_served(tmp_path: Path) -> None:
+    models.linear(tmp_path / "model" / "m.onnx")
+    words = tmp_path / "termination-log"
+    words.touch()
+    given = (f"--model-path={tmp_path}/model", f"--termination-log={words}")
+    found = run(*given, "--print-digest").stdout.strip()
+    meant = f"sha256:{'0' * 64}"
+
+    answer = run(*given, "--model-name=m", f"--digest={meant}")
+
+    sentence = f"digest is {found}, expected {meant}"
+    assert (answer.returncode, answer.stderr, words.read_text()) == (
+        3,
+        f"onnx-server: {sentence}\n",
+        sentence,
+    )
+    assert f"the files at {tmp_path}/model have the digest {found}; expected is {meant}" in answer.stdout
+
+
+def test_the_model_that_is_meant_is_served(tmp_path: Path) -> None:
+    models.linear(tmp_path / "m.onnx")
+    found = run(f"--model-path={tmp_path}", "--print-digest").stdout.strip()
+    with running(tmp_path, f"--digest={found}", "--drain-seconds=0") as (process, port):
+        assert ask(port, "POST", "/v2/models/m/infer", json.dumps({"inputs": [X]}))[0] == 200
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert f"the digest is the expected one, {found}" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--model-name=m"], "the following arguments are required: --model-path"),
+        (["--model-path=/m"], "the following arguments are required: --model-name"),
+        (
+            ["--model-path=/m", "--model-name=m", "--digest=sha256:0"],
+            "argument --digest: must be sha256: and 64 lower-case hexadecimal digits",
+        ),
         (["--model-path=/m", "--model-name=m", "--threads=0"], "argument --threads: must be at least 1"),
         (
             ["--model-path=/m", "--model-name=m", "--port=70000"],

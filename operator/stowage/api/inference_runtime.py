@@ -84,7 +84,7 @@ class WeightOnly(Model):
     """Quantization schemes that are read. Absent: any."""
 
 
-PLACEHOLDERS = frozenset({"modelPath", "modelName", "devices", "contextLength"})
+PLACEHOLDERS = frozenset({"modelPath", "modelName", "digest", "devices", "contextLength"})
 """What arguments may hold in braces."""
 PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
 
@@ -113,8 +113,8 @@ class Support(Model):
     command: Annotated[list[Argument], Field(max_length=16)] = []
     """The entry point. Absent: the image's."""
     arguments: Annotated[list[Argument], Field(max_length=64)] = []
-    """Arguments. {modelPath}, {modelName}, {devices} and {contextLength} are replaced; an argument
-    whose placeholder has no value is left out."""
+    """Arguments. {modelPath}, {modelName}, {digest}, {devices} and {contextLength} are replaced; an
+    argument whose placeholder has no value is left out."""
     variant_arguments: Annotated[list[VariantArguments], Field(max_length=16)] = []
     """Arguments by precision and scheme."""
     environment: Annotated[

@@ -97,6 +97,18 @@ ClaimUri = Annotated[
 ]
 """A file or folder of a PersistentVolumeClaim of the same namespace."""
 
+DIGEST_PATTERN = "^sha256:[0-9a-f]{64}$"
+ArtefactDigest = Annotated[
+    str,
+    Field(max_length=71, pattern=DIGEST_PATTERN),
+    sentence(
+        DIGEST_PATTERN,
+        "write the digest of the artefact's files, as sha256: and 64 lower-case hexadecimal digits",
+        max_length=71,
+    ),
+]
+"""Of the names and contents of all files; see docs/variants.md."""
+
 Method = Literal[
     "onnx-dynamic-int8", "onnx-static-int8", "onnx-int4-weight-only", "fp16", "bf16", "openvino-int8"
 ]
@@ -173,6 +185,9 @@ class Variant(Model):
     needs it, where the policy's builds say; status.variants tells how far it is."""
     size: Quantity | None = None
     """Size of the weights as stored. Of a variant that is built it is measured, and estimated before."""
+    digest: ArtefactDigest | None = None
+    """Digest of the artefact's files. A server that can tell serves nothing else. Of a variant that is built
+    it is measured."""
     quality: Fraction = "1.0"
     """Quality relative to the reference, from 0 to 1. Of a variant that is built it is measured."""
     accelerators: AcceleratorSelector | None = None
@@ -211,6 +226,12 @@ class Variant(Model):
             "write no quality: that of a built variant is measured",
             lambda self: self.build is None or self.quality in ("1", "1.0"),
             field="quality",
+        ),
+        Rule(
+            "!has(self.build) || !has(self.digest)",
+            "write no digest: that of a built variant is measured",
+            lambda self: self.build is None or self.digest is None,
+            field="digest",
         ),
         Rule(
             "!has(self.build) || self.format == ("

@@ -92,7 +92,12 @@ def _effective(
         return _with_profiles(variant, told)
     if state.built and state.found is not None:
         found = state.found
-        update = {"uri": found.uri, "size": found.size, "quality": found.quality or UNMEASURED}
+        update = {
+            "uri": found.uri,
+            "size": found.size,
+            "digest": found.digest or None,
+            "quality": found.quality or UNMEASURED,
+        }
         return _with_profiles(variant.model_copy(update=update), found)
     size = variant.size or _expected_size(variant, source_of(workload, variant.build))
     claim = policy.spec.builds.claim_name if policy.spec.builds else "none"

@@ -39,7 +39,7 @@ class PodState:
     waiting: str = ""
     """Why a container waits, such as ``ImagePullBackOff``."""
     message: str = ""
-    """What the kubelet says of an image that it can't pull."""
+    """What the kubelet says of an image that it can't pull, or a container that crashes said at last."""
     running: bool = False
     """Whether the container runs."""
     restarts: int = 0
@@ -159,6 +159,7 @@ def broken(pod: PodState) -> Reason | None:
         )
     if pod.waiting == "CrashLoopBackOff" and pod.restarts >= CRASHES and pod.ran < SHORT_RUN:
         why = f", at last with {pod.ended}" if pod.ended else ""
+        why += f": {pod.message}" if pod.message else ""
         return Reason(Code.CRASH_LOOP, f"its container crashed {CRASHES} times{why}")
     return None
 

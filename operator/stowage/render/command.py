@@ -14,12 +14,15 @@ from stowage.api.inference_runtime import (
 from stowage.api.variant import Variant
 
 
-def placeholder_values(workload: InferenceDeployment, model_path: str, devices: int) -> dict[str, str | None]:
-    """Values of the placeholders that arguments may hold; None where the model has none."""
+def placeholder_values(
+    workload: InferenceDeployment, variant: Variant, model_path: str, devices: int
+) -> dict[str, str | None]:
+    """Values of the placeholders that arguments may hold; None where model or variant has none."""
     attention = workload.spec.model.attention
     return {
         "modelPath": model_path,
         "modelName": workload.spec.model.name,
+        "digest": variant.digest,
         "devices": str(devices),
         "contextLength": str(attention.context_length) if attention else None,
     }

@@ -75,7 +75,7 @@ def _support(candidate: Candidate) -> Support:
 
 def _container(candidate: Candidate, source: ModelSource) -> Object:
     workload, runtime, support = candidate.demand.workload, candidate.runtime, _support(candidate)
-    values = placeholder_values(workload, source.path, candidate.devices)
+    values = placeholder_values(workload, candidate.variant, source.path, candidate.devices)
     container: Object = {
         "name": CONTAINER,
         "image": support.image,

@@ -11,7 +11,7 @@ from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_deployment_status import InferenceDeploymentStatus, VariantStatus
 from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.reasons import Code
-from stowage.placement.builds import build_inputs, result_folder
+from stowage.placement.builds import build_inputs, build_states, effective_variants, result_folder
 from stowage.placement.decide import decide
 from stowage.placement.snapshot import Demand, Snapshot
 
@@ -214,3 +214,10 @@ def test_inputs_change_with_whatever_the_result_depends_on_and_nothing_else() ->
 def test_the_folder_of_a_result_is_one_of_its_own() -> None:
     made = digits()
     assert result_folder(made, made.spec.variants[1]) == f"stowage/chat/int8-{changed()}"
+
+
+@pytest.mark.parametrize(("digest", "expected"), [(BUILT["digest"], BUILT["digest"]), ("", None)])
+def test_what_serves_a_built_variant_is_told_its_digest(digest: str, expected: str | None) -> None:
+    made = digits({**BUILT, "digest": digest})
+    _, int8 = effective_variants(made, rules(), build_states(made))
+    assert int8.digest == expected

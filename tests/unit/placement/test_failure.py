@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -72,6 +72,11 @@ CASES = {
     "one of two loads": Case(seen(NO_IMAGE, LOADING), 5, Later(1795)),
     "one of two pulls, the other has no node": Case(seen(NO_IMAGE, PENDING), 60, IMAGE),
     "the third crash, at once": Case(seen(CRASHING), 0, CRASHED),
+    "its last words are told": Case(
+        seen(replace(CRASHING, message="there is no model")),
+        0,
+        Reason(Code.CRASH_LOOP, "its container crashed 3 times, at last with Error: there is no model"),
+    ),
     "the second crash isn't it": Case(
         seen(PodState(node="n", since=T, waiting="CrashLoopBackOff", restarts=2, ended="Error")),
         5,

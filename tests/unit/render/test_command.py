@@ -10,7 +10,14 @@ from stowage.render.command import fill, placeholder_values, server_arguments
 
 from .builders import BF16, CATALOG, CLASSIC, workload
 
-VALUES = {"modelPath": "/models/a", "modelName": "llama", "devices": "2", "contextLength": None}
+VALUES = {
+    "modelPath": "/models/a",
+    "modelName": "llama",
+    "devices": "2",
+    "contextLength": None,
+    "digest": None,
+}
+DIGEST = f"sha256:{'0' * 64}"
 
 
 @pytest.mark.parametrize(
@@ -22,6 +29,7 @@ VALUES = {"modelPath": "/models/a", "modelName": "llama", "devices": "2", "conte
         (["{modelName}-{devices}-{modelName}"], ["llama-2-llama"]),
         (["--len={contextLength}", "--tp={devices}"], ["--tp=2"]),
         (["{devices}-{contextLength}"], []),
+        (["--digest={digest}", "{modelName}"], ["llama"]),
         (['--json={"a":{"b":"{devices}"}}'], ['--json={"a":{"b":"2"}}']),
         (["{}", "{ devices }", "{1}", "{a-b}"], ["{}", "{ devices }", "{1}", "{a-b}"]),
     ],
@@ -32,7 +40,7 @@ def test_placeholders(arguments: list[str], expected: list[str]) -> None:
 
 @pytest.mark.parametrize("argument", ["{model}", "--tp={Devices}", "{modelPath}{nothing}"])
 def test_an_unknown_placeholder_is_a_mistake(argument: str) -> None:
-    with pytest.raises(ValueError, match="known are contextLength, devices, modelName, modelPath"):
+    with pytest.raises(ValueError, match="known are contextLength, devices, digest, modelName, modelPath"):
         fill([argument], VALUES)
 
 
@@ -41,14 +49,17 @@ def test_a_value_that_looks_like_a_placeholder_stays() -> None:
 
 
 def test_values_of_a_language_and_of_a_classic_model() -> None:
-    assert placeholder_values(workload(), "/models/a", 4) == {
+    language = workload()
+    assert placeholder_values(language, language.spec.variants[0], "/models/a", 4) == {
         "modelPath": "/models/a",
         "modelName": "llama",
+        "digest": None,
         "devices": "4",
         "contextLength": "8192",
     }
-    classic = placeholder_values(workload(model=CLASSIC), "/models/a", 1)
-    assert classic["contextLength"] is None
+    classic = workload([{**BF16, "digest": DIGEST}], model=CLASSIC)
+    values = placeholder_values(classic, classic.spec.variants[0], "/models/a", 1)
+    assert (values["contextLength"], values["digest"]) == (None, DIGEST)
 
 
 SUPPORT = Support.model_validate(
@@ -115,6 +126,8 @@ REFUSED = {
         "--model_name=x",
         "--model",
         "--threads=9",
+        "--digest=sha256:0",
+        "--termination-log=/x",
         "--port 1",
         "--host=::",
         "--version",

@@ -16,6 +16,8 @@ from stowage.render.names import OWNER_LABEL, PLACEMENT_LABEL
 
 MESSAGE_LENGTH = 160
 """Of what the kubelet says of an image. More doesn't fit into a status."""
+LAST_WORDS_LENGTH = 170
+"""Of what a container leaves as its termination message: room for a sentence with two digests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,22 @@ def _troubled(container: Mapping[str, Any], node: str, since: float | None) -> P
         node=node,
         since=since,
         waiting=reason,
-        message=waiting.get("message", "")[:MESSAGE_LENGTH] if reason in NO_IMAGE else "",
+        message=_message(reason, waiting, last),
         running="running" in state,
         restarts=int(container.get("restartCount", 0)),
         ended=intern(last.get("reason", "")),
         ran=max(0.0, finished - started) if started is not None and finished is not None else 0.0,
     )
+
+
+def _message(reason: str, waiting: Mapping[str, Any], last: Mapping[str, Any]) -> str:
+    """What the kubelet says of an image, or what a container that crashes said at last."""
+    if reason in NO_IMAGE:
+        return str(waiting.get("message", ""))[:MESSAGE_LENGTH]
+    if reason == "CrashLoopBackOff":
+        words = "".join(c if c.isprintable() else " " for c in str(last.get("message", "")))
+        return " ".join(words.split())[:LAST_WORDS_LENGTH]
+    return ""
 
 
 def _last_run(container: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -71,6 +71,25 @@ CASES = {
         PodState("n", since=T + 10, waiting="CrashLoopBackOff", restarts=3, ended="Error", ran=30),
         False,
     ),
+    "a crash loop, and its last words": (
+        body(
+            UNREADY,
+            node="n",
+            containers=[
+                container(BACK_OFF, restarts=3, last={**ENDED, "message": "digest is\n\x1b[1m a" + "!" * 500})
+            ],
+        ),
+        PodState(
+            "n",
+            since=T + 10,
+            waiting="CrashLoopBackOff",
+            message="digest is [1m a" + "!" * 155,
+            restarts=3,
+            ended="Error",
+            ran=30,
+        ),
+        False,
+    ),
     "it ended this moment": (
         body(UNREADY, node="n", containers=[container({"terminated": {**ENDED, "reason": "OOMKilled"}})]),
         PodState("n", since=T + 10, ended="OOMKilled", ran=30),

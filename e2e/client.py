@@ -6,9 +6,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from e2e.clusters import REAL_LABEL, Cluster
 
 DATA = Path(__file__).with_name("data")
 NAMESPACE = "e2e-client"
-POD = "client"
+SAMPLES = "samples"
 FOLDER = "/client"
 READY_TIMEOUT = "180s"
 END_TIMEOUT_SECONDS = 120.0
@@ -34,6 +34,13 @@ class Tally:
     """Seconds."""
     errors: tuple[str, ...]
     """The first ones."""
+    median: float = field(default=0.0, compare=False)
+    """Seconds."""
+
+    @property
+    def right(self) -> int:
+        """Requests that were answered rightly."""
+        return self.requests - self.failed - self.wrong
 
     @classmethod
     def read(cls, line: str) -> Tally:
@@ -62,31 +69,41 @@ class Traffic:
 
 
 class Client:
-    """The client's pod; the samples are those that the trainer printed."""
+    """The client's pod; the sets of samples are those that a trainer printed."""
 
-    def __init__(self, cluster: Cluster, image: str) -> None:
+    def __init__(self, cluster: Cluster, image: str, pod: str = "client") -> None:
         self._cluster = cluster
         self._image = image
+        self._pod = pod
 
-    def start(self, samples: dict[str, Any]) -> None:
-        """Create it in a namespace of its own, and wait until it runs."""
+    def start(self, sets: Mapping[str, Any]) -> None:
+        """Create it in the clients' namespace, and wait until it runs."""
         kubectl = self._cluster.kubectl
-        kubectl("create", "namespace", NAMESPACE)
-        files = {"client.py": (DATA / "client.py").read_text(), "samples.json": json.dumps(samples)}
-        manifests = {"apiVersion": "v1", "kind": "List", "items": [_files(files), _pod(self._image)]}
-        kubectl("apply", "-f", "-", input=json.dumps(manifests))
-        kubectl("-n", NAMESPACE, "wait", "--for=condition=Ready", f"pod/{POD}", f"--timeout={READY_TIMEOUT}")
+        files = {
+            "client.py": (DATA / "client.py").read_text(),
+            **{f"{name}.json": json.dumps(each) for name, each in sets.items()},
+        }
+        items = [_NAMESPACE, _files(self._pod, files), _pod(self._pod, self._image)]
+        manifests = {"apiVersion": "v1", "kind": "List", "items": items}
+        # On the server's side: kubectl's own way keeps a copy in an annotation, too short for pictures.
+        kubectl("apply", "--server-side", "-f", "-", input=json.dumps(manifests))
+        wait = ("wait", "--for=condition=Ready", f"pod/{self._pod}", f"--timeout={READY_TIMEOUT}")
+        kubectl("-n", NAMESPACE, *wait)
 
-    def ask(self, address: str) -> Tally:
-        """Ask for each sample once. `address` is HOST:PORT."""
-        answer = self._cluster.kubectl(*self._command(address, "once"))
+    def ask(self, address: str, samples: str = SAMPLES) -> Tally:
+        """Ask for each sample of a set once. `address` is HOST:PORT."""
+        answer = self._cluster.kubectl(*self._command(address, samples, "once"))
         return Tally.read(answer.stdout)
 
     @contextmanager
-    def traffic(self, address: str) -> Iterator[Traffic]:
-        """Ask on and on during the block, which begins once requests are under way."""
+    def traffic(self, address: str, samples: str = SAMPLES, pause: float | None = None) -> Iterator[Traffic]:
+        """Ask on and on during the block, which begins once requests are under way.
+
+        `pause` is in seconds, after each request of each of the connections.
+        """
         program = str(ensure_binaries() / "kubectl")
-        command = [program, f"--kubeconfig={self._cluster.kubeconfig}", *self._command(address, "until-told")]
+        words = self._command(address, samples, "until-told", *([str(pause)] if pause is not None else []))
+        command = [program, f"--kubeconfig={self._cluster.kubeconfig}", *words]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -101,17 +118,20 @@ class Client:
         traffic.end()
         print(f"traffic: {traffic.tally}", file=sys.stderr)
 
-    def _command(self, address: str, how: str) -> list[str]:
-        script = ["python3", f"{FOLDER}/client.py", address, f"{FOLDER}/samples.json", how]
-        return ["-n", NAMESPACE, "exec", "-i", POD, "--", *script]
+    def _command(self, address: str, samples: str, *how: str) -> list[str]:
+        script = ["python3", f"{FOLDER}/client.py", address, f"{FOLDER}/{samples}.json", *how]
+        return ["-n", NAMESPACE, "exec", "-i", self._pod, "--", *script]
 
 
-def _files(content: dict[str, str]) -> dict[str, Any]:
-    metadata = {"name": POD, "namespace": NAMESPACE}
+_NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+
+
+def _files(name: str, content: dict[str, str]) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": NAMESPACE}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": content}
 
 
-def _pod(image: str) -> dict[str, Any]:
+def _pod(name: str, image: str) -> dict[str, Any]:
     container = {
         "name": "client",
         "image": image,
@@ -124,11 +144,11 @@ def _pod(image: str) -> dict[str, Any]:
         "nodeSelector": {REAL_LABEL: "true"},
         "terminationGracePeriodSeconds": 1,
         "containers": [container],
-        "volumes": [{"name": "files", "configMap": {"name": POD}}],
+        "volumes": [{"name": "files", "configMap": {"name": name}}],
     }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": POD, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": spec,
     }

@@ -13,15 +13,16 @@ import pytest
 from devcluster.fleet import FLEET_FILE
 from devcluster.kubectl import Kubectl
 from devcluster.steps import step
-from e2e.client import Client
+from e2e.client import SAMPLES, Client
 from e2e.clusters import Cluster, ClusterKind, make_cluster
-from e2e.images import ONNX_SERVER, ensure_images, reference
+from e2e.figures import Figures
+from e2e.images import BUILDER, ONNX_SERVER, ensure_images, reference
 from e2e.installation import Installation
 from e2e.models import train
 from e2e.platform import DATA, NAMESPACE, add_nodes, mlserver_override
 from e2e.report import collect
 
-ORDER = ("install", "samples", "serving", "fallback", "upgrade", "failover", "uninstall")
+ORDER = ("install", "samples", "serving", "fallback", "variants", "upgrade", "failover", "uninstall")
 """A test file for each, in the order of an installation's life."""
 
 
@@ -41,6 +42,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 CLUSTER = pytest.StashKey[Cluster]()
+FIGURES = pytest.StashKey[Figures]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = Figures()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was measured, also of tests that passed."""
+    for title, lines in config.stash[FIGURES].tables():
+        terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> Figures:
+    """Takes tables of what was measured; they are printed at the end."""
+    return request.config.stash[FIGURES]
 
 
 @pytest.fixture(scope="session")
@@ -98,5 +118,20 @@ def client(cluster: Cluster, samples: dict[str, Any]) -> Client:
     """A pod that asks model servers."""
     made = Client(cluster, reference(ONNX_SERVER))
     with step("start the client"):
-        made.start(samples)
+        made.start({SAMPLES: samples})
+    return made
+
+
+@pytest.fixture(scope="session")
+def network(cluster: Cluster, samples: dict[str, Any]) -> dict[str, Any]:
+    """Sets of pictures and the digits on them; a network that knows them is on the volume, with data."""
+    with step("train a network in the cluster"):
+        return train(cluster, NAMESPACE, reference(BUILDER), "train_network.py")
+
+
+@pytest.fixture(scope="session")
+def network_client(cluster: Cluster, network: dict[str, Any]) -> Client:
+    """A pod that asks for the network's sets: `unseen`, and of these the `clear` ones."""
+    made = Client(cluster, reference(ONNX_SERVER), "network-client")
+    made.start(network)
     return made

@@ -10,7 +10,8 @@ from images.recipes import reference
 OPERATOR = "operator"
 ONNX_SERVER = "onnx-server"
 MLSERVER = "mlserver"
-NAMES = (OPERATOR, ONNX_SERVER, MLSERVER)
+BUILDER = "variant-builder"
+NAMES = (OPERATOR, ONNX_SERVER, MLSERVER, BUILDER)
 
 
 def ensure_images() -> list[Path]:
@@ -18,4 +19,4 @@ def ensure_images() -> list[Path]:
     return [ensure_image(name) for name in NAMES]
 
 
-__all__ = ["MLSERVER", "NAMES", "ONNX_SERVER", "OPERATOR", "ensure_images", "reference"]
+__all__ = ["BUILDER", "MLSERVER", "NAMES", "ONNX_SERVER", "OPERATOR", "ensure_images", "reference"]

@@ -20,8 +20,6 @@ UNSEEN: frozenset[Grant] = frozenset(
         ("stowage.dev", "inferencedeployments", "finalizers", "update"),
         # Only where Karpenter is.
         ("karpenter.sh", "nodeclaims", "", "get"),
-        # Where a variant is to be built: its Jobs are only watched for.
-        ("batch", "jobs", "", "create"),
         # Where a policy is wrong, a child can't be made, or an event repeats: not a part of this run.
         ("stowage.dev", "placementpolicies", "status", "patch"),
         ("apps", "deployments", "", "get"),

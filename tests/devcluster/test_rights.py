@@ -63,6 +63,11 @@ def test_what_a_starting_server_refuses_for_a_moment_is_no_missing_right() -> No
     assert compare_requests([APPLY, on_the_way, APPLY], [PATCH]).refused == named
 
 
+def test_a_server_that_does_not_know_a_new_kind_yet_misses_no_right() -> None:
+    unknown = "cannot set blockOwnerDeletion in this case because cannot find RESTMapping for APIVersion"
+    assert compare_requests([replace(APPLY, code=403, message=unknown)], [PATCH]).refused == ()
+
+
 def test_what_one_log_shows_another_need_not(tmp_path: Path) -> None:
     used, other = tmp_path / "used.log", tmp_path / "other.log"
     allowed = event(USER, "allow") | {"responseStatus": {"code": 200}}

@@ -19,8 +19,9 @@ from devcluster.audit import AuditLog, Request
 Grant = tuple[str, str, str, str]
 """API group (empty for the core one), resource, subresource, verb."""
 
-# How the API server words a missing right; admission, quotas and namespaces that end are 403 as well.
-_MISSING = re.compile(r'cannot \w+ resource "|cannot set blockOwnerDeletion|is attempting to grant')
+# How the API server words a missing right. Admission, quotas and namespaces that end are 403 as well. So is
+# an owner of a kind that has just come: admission asks for kinds every half minute, and may not know it yet.
+_MISSING = re.compile(r'cannot \w+ resource "|cannot set blockOwnerDeletion if|is attempting to grant')
 
 
 @dataclass(frozen=True)

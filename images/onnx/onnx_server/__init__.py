@@ -1,4 +1,4 @@
-"""Serves one ONNX model on CPUs by the open inference protocol (V2), with ONNX Runtime."""
+"""Serves one ONNX or OpenVINO model on CPUs by the open inference protocol (V2)."""
 
 import os
 

@@ -1,23 +1,19 @@
-"""What computes: ONNX Runtime on CPUs, behind the few calls that the server makes."""
+"""What computes, behind the few calls that the server makes, and which of the two it is."""
 
 from __future__ import annotations
 
 import logging
-import re
+import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
-import numpy as np
-import onnxruntime
-
-from onnx_server.errors import ModelError, RequestError
-from onnx_server.signature import ANY, Signature
-from onnx_server.tensors import Arrays
+from onnx_server.errors import RequestError
+from onnx_server.signature import Signature
+from onnx_server.tensors import Arrays, zeros
 
 log = logging.getLogger(__name__)
 
-WARNING_AND_WORSE = 2
-"""ONNX Runtime's number for what it logs at the least."""
+Library = Literal["onnxruntime", "openvino"]
 
 
 class Engine(Protocol):
@@ -31,60 +27,33 @@ class Engine(Protocol):
         """Compute all outputs. Called from several threads at once. Raises RequestError."""
 
 
-class OnnxRuntime:
-    """A model in ONNX Runtime, on CPUs."""
+def load(file: Path, library: Library, threads: int) -> Engine:
+    """Load a model with a library, to run on so many threads; only that library is imported.
 
-    platform = "onnxruntime_onnx"
+    Raises:
+        ModelError: it can't be loaded, or not served by the protocol.
+    """
+    if library == "openvino":
+        from onnx_server.openvino_runtime import OpenVino
 
-    def __init__(self, file: Path, threads: int) -> None:
-        """Load a model to run on `threads` threads. Raises ModelError."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = WARNING_AND_WORSE
-        # A thread that spins between requests uses up the container's share of time for the next one.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(file), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its errors have no common class of their own
-            raise ModelError(f"{file} can't be loaded: {_sentence(error)}") from error
-        self.signature = Signature.of(self._session.get_inputs(), self._session.get_outputs())
+        return OpenVino(file, threads)
+    from onnx_server.onnx_runtime import OnnxRuntime
 
-    def run(self, inputs: Arrays) -> Arrays:
-        """Compute all outputs. Raises RequestError for what the model refuses, 503 where memory is short."""
-        names = list(self.signature.outputs)
-        try:
-            return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
-        except Exception as error:
-            text = _sentence(error)
-            if isinstance(error, MemoryError) or "Failed to allocate memory" in text:
-                raise RequestError(
-                    "memory is short for this request; send a smaller batch", status=503
-                ) from error
-            raise RequestError(f"the model refuses these inputs: {text}") from error
+    return OnnxRuntime(file, threads)
 
 
 def warm_up(engine: Engine) -> None:
-    """Run the model once on zeros: what is made at the first run must not keep the first client waiting."""
+    """Run the model twice on zeros: what is made at the first run must not keep the first client waiting."""
+    inputs = zeros(engine.signature)
     try:
-        engine.run(
-            {name: _zeros(each.datatype, each.shape) for name, each in engine.signature.inputs.items()}
-        )
+        first, second = _seconds(engine, inputs), _seconds(engine, inputs)
     except RequestError as error:
         log.warning("not warmed up: %s", error)
+    else:
+        log.info("warmed up: the first run took %.1f ms, the second %.1f ms", first * 1e3, second * 1e3)
 
 
-def _zeros(datatype: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    from kserve.utils.numpy_codec import to_np_dtype
-
-    sizes = [1 if each == ANY else each for each in shape]
-    if datatype == "BYTES":
-        return np.full(sizes, "", dtype=np.object_)
-    return np.zeros(sizes, dtype=to_np_dtype(datatype))
-
-
-def _sentence(error: Exception) -> str:
-    """Its message on one line, without the code in front."""
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", " ".join(str(error).split()))
+def _seconds(engine: Engine, inputs: Arrays) -> float:
+    start = time.perf_counter()
+    engine.run(inputs)
+    return time.perf_counter() - start

@@ -12,6 +12,7 @@ from pathlib import Path
 from onnx_server import __version__, container
 from onnx_server.digest import check, digest_argument, digest_of
 from onnx_server.errors import DigestMismatch, ModelError
+from onnx_server.find import SUFFIXES, find_model, library_of
 
 NO_MODEL = 1
 """The exit code where the model can't be served."""
@@ -32,10 +33,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line. Flags can't be shortened."""
     parser = argparse.ArgumentParser("onnx-server", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
-    add("--model-path", type=Path, required=True, help="an .onnx file, or a directory that holds one")
+    add("--model-path", type=Path, required=True, help="an .onnx or .xml file, or a directory that holds one")
     add("--model-name", help="the name that clients ask for")
     add("--digest", type=digest_argument, help="of the model's files: nothing else is served (sha256:...)")
     add("--print-digest", action="store_true", help="print the digest of what is at --model-path, and end")
+    add(
+        "--engine",
+        choices=list(SUFFIXES),
+        default="auto",
+        help="what computes (default: auto, which is ONNX Runtime for .onnx and OpenVINO for .xml)",
+    )
     add("--threads", type=_positive, help="threads that compute (default: the container's whole CPUs)")
     add("--host", default="0.0.0.0", help="the address to listen on (default: all)")
     add("--port", type=_port, default=8080, help="of the protocol and of /metrics (default: 8080)")
@@ -99,22 +106,21 @@ def _last_words(text: str, file: Path) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from onnx_server.find import find_model
-
-    file = find_model(options.model_path)  # before what takes seconds to import
+    file = find_model(options.model_path, options.engine)  # before what takes seconds to import
     if options.digest:
         check(options.model_path, options.digest)
     import uvicorn
 
     from onnx_server.application import application
     from onnx_server.drain import Draining, Server
-    from onnx_server.engine import OnnxRuntime, warm_up
+    from onnx_server.engine import load, warm_up
 
-    engine = OnnxRuntime(file, options.threads)
+    library = library_of(file, options.engine)
+    engine = load(file, library, options.threads)
     warm_up(engine)
     logging.info(
-        "serving %s as %r on %d threads, requests of up to %d MiB",
-        *(file, options.model_name, options.threads, options.max_request_mebibytes),
+        "serving %s as %r by %s on %d threads, requests of up to %d MiB",
+        *(file, options.model_name, library, options.threads, options.max_request_mebibytes),
     )
     draining = Draining(options.drain_seconds)
     app = application(

@@ -94,6 +94,18 @@ def encode(name: str, request: Request, arrays: Arrays, signature: Signature) ->
     return (written if isinstance(written, bytes) else orjson.dumps(written)), json_length
 
 
+def zeros(signature: Signature, size: int = 1) -> Arrays:
+    """Inputs of zeros, or of empty strings; `size` where the model takes any."""
+    return {name: _zeros(each, size) for name, each in signature.inputs.items()}
+
+
+def _zeros(tensor: Tensor, size: int) -> np.ndarray[Any, Any]:
+    sizes = [size if each == ANY else each for each in tensor.shape]
+    if tensor.datatype == "BYTES":
+        return np.full(sizes, "", dtype=np.object_)
+    return np.zeros(sizes, dtype=to_np_dtype(tensor.datatype))
+
+
 def _chosen(request: Request, arrays: Arrays) -> Sequence[RequestedOutput]:
     return request.outputs or [RequestedOutput(name) for name in arrays]
 

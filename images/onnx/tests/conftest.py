@@ -16,7 +16,8 @@ from starlette.testclient import TestClient  # noqa: E402
 
 from onnx_server.application import application  # noqa: E402
 from onnx_server.drain import Draining  # noqa: E402
-from onnx_server.engine import OnnxRuntime  # noqa: E402
+from onnx_server.engine import load  # noqa: E402
+from onnx_server.find import Choice, library_of  # noqa: E402
 
 Serve = Callable[..., TestClient]
 
@@ -30,8 +31,11 @@ def draining() -> Draining:
 def serve(draining: Draining) -> Serve:
     """Serve a model's file under the name m."""
 
-    def client(file: Path, name: str = "m", max_bytes: int = 1024 * 1024) -> TestClient:
-        app = application(name, OnnxRuntime(file, 1), draining, workers=2, max_bytes=max_bytes)
+    def client(
+        file: Path, name: str = "m", max_bytes: int = 1024 * 1024, choice: Choice = "auto"
+    ) -> TestClient:
+        engine = load(file, library_of(file, choice), threads=2)
+        app = application(name, engine, draining, workers=2, max_bytes=max_bytes)
         return TestClient(app, raise_server_exceptions=False)
 
     return client

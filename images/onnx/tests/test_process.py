@@ -87,7 +87,8 @@ def test_it_serves_and_ends_with_zero(tmp_path: Path, monkeypatch: pytest.Monkey
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
-    assert f"serving {tmp_path}/m.onnx as 'm' on 1 threads" in output
+    assert f"serving {tmp_path}/m.onnx as 'm' by onnxruntime on 1 threads, requests of up to" in output
+    assert output.index("warmed up: the first run took") < output.index("serving")
     assert "Traceback" not in output
     assert not home.exists(), "ONNX Runtime writes there when it means to tell about us"
 
@@ -180,7 +181,7 @@ def test_a_folder_without_a_model_ends_it_with_a_sentence(tmp_path: Path) -> Non
     answer = run(f"--model-path={tmp_path}", "--model-name=m")
     assert (answer.returncode, answer.stderr) == (
         1,
-        f"onnx-server: there is no .onnx file in {tmp_path}, which holds nothing\n",
+        f"onnx-server: there is no .onnx or .xml file in {tmp_path}, which holds nothing\n",
     )
 
 

@@ -12,8 +12,9 @@ from conftest import Serve
 from onnx import TensorProto
 from starlette.testclient import TestClient
 
-from onnx_server.engine import OnnxRuntime, warm_up
+from onnx_server.engine import warm_up
 from onnx_server.errors import ModelError
+from onnx_server.onnx_runtime import OnnxRuntime
 
 X: dict[str, Any] = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}
 TAKES = "the model takes [-1, 3] (-1 is any size)"

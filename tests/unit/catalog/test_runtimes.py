@@ -277,15 +277,17 @@ def test_no_server_falls_back_to_the_cpu_in_silence() -> None:
     ("precision", "quantization", "server"),
     [
         ("fp32", None, "onnx-server"),
+        ("int8", {"scheme": "nncf"}, "onnx-server"),
         ("int8", None, "onnx-server"),
         ("int8", {"scheme": "qdq"}, "onnx-server"),
         ("bf16", None, "openvino-model-server"),  # which alone computes in it
     ],
 )
-def test_onnx_on_a_cpu_has_one_server(
-    precision: str, quantization: dict[str, str] | None, server: str
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_a_classic_model_on_a_cpu_has_one_server(
+    form: str, precision: str, quantization: dict[str, str] | None, server: str
 ) -> None:
-    variant = {"name": "v", "precision": precision, "format": "onnx", "uri": "oci://e/m:1", "size": "98Mi"}
+    variant = {"name": "v", "precision": precision, "format": form, "uri": "oci://e/m:1", "size": "98Mi"}
     if quantization:
         variant["quantization"] = quantization
     snapshot = Snapshot((pool("cpu-x86-amx-int8", 64),), tuple(CATALOG.runtimes.values()), used={})

@@ -160,7 +160,12 @@ ALLOWED = {
         *("--api-key", "x", "--ui", "--no-webui", "-n", "--jinja", "--reasoning-format", "-sm", "--lora"),
     ],
     "mlserver": ["--verbose"],
-    "onnx-server": ["--max-request-mebibytes=256", "--drain-seconds=9", "--finish-seconds=30"],
+    "onnx-server": [
+        "--engine=openvino",
+        "--max-request-mebibytes=256",
+        "--drain-seconds=9",
+        "--finish-seconds=30",
+    ],
     "sglang": [
         "--mem-fraction-static=0.8",
         "--chunked-prefill-size=4096",

@@ -44,17 +44,21 @@ class AuditLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._offset = 0
+        self.offset = 0
+        """Bytes of the file up to the mark."""
 
     def mark(self) -> None:
         """Forget everything up to now."""
-        self._offset = self.path.stat().st_size
+        self.offset = self.path.stat().st_size
 
-    def requests(self, user: str = "", user_agent: str = "") -> list[Request]:
-        """Return the requests since the mark whose user and user agent start with these texts."""
+    def requests(self, user: str = "", user_agent: str = "", text: str = "") -> list[Request]:
+        """Return the requests since the mark whose user and user agent start with these texts.
+
+        Lines of the log without `text` are not even parsed, since all of a large log takes long.
+        """
         return [
             each
-            for each in self._read()
+            for each in self._read(text or user_agent)
             if each.user.startswith(user) and each.user_agent.startswith(user_agent)
         ]
 
@@ -62,12 +66,14 @@ class AuditLog:
         """Return the writes among ``requests``."""
         return [each for each in self.requests(user, user_agent) if each.is_write]
 
-    def _read(self) -> Iterator[Request]:
+    def _read(self, text: str) -> Iterator[Request]:
         with self.path.open() as file:
-            file.seek(self._offset)
+            file.seek(self.offset)
             for line in file:
                 if not line.endswith("\n"):
                     return  # the server is writing it at this moment
+                if text not in line:
+                    continue
                 event = json.loads(line)
                 if event["stage"] == "ResponseComplete":
                     yield _request(event)

@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from devcluster.errors import LOG_LINES_SHOWN, ComponentError
@@ -30,12 +31,24 @@ class OperatorProcess:
         kubeconfig: Path,
         table: ProcessTable,
         lifetime: Lifetime = Lifetime.DETACHED,
+        *,
+        name: str = NAME,
+        arguments: Sequence[str] = (),
+        patience: float = START_TIMEOUT_SECONDS,
     ) -> None:
+        """Args:
+        name: of the process in the table, and of its log.
+        arguments: further ones of ``stowage operator run``.
+        patience: seconds until it must be ready.
+        """
+        self.name = name
+        self._arguments = arguments
+        self._patience = patience
         self._root = root
         self._kubeconfig = kubeconfig
         self._table = table
         self._lifetime = lifetime
-        self.log = state / f"{NAME}.log"
+        self.log = state / f"{name}.log"
 
     def restart(self) -> None:
         """End the one that runs, if any, and start one with the present code; wait until ready.
@@ -43,13 +56,13 @@ class OperatorProcess:
         Raises ComponentError. The health port may be taken before the operator binds it, so a
         start that fails for this reason is repeated.
         """
-        self._table.stop([NAME])
+        self._table.stop([self.name])
         for attempt in range(1, START_ATTEMPTS + 1):
             try:
                 self._start()
                 return
             except ComponentError as error:
-                self._table.stop([NAME])
+                self._table.stop([self.name])
                 port_was_taken = any(PORT_TAKEN in line for line in error.log_lines)
                 if not port_was_taken or attempt == START_ATTEMPTS:
                     raise
@@ -57,8 +70,8 @@ class OperatorProcess:
     def check_alive(self) -> None:
         """Raise ComponentError when it has ended."""
         for record in self._table.records():
-            if record.name == NAME and not record.is_alive():
-                raise ComponentError(NAME, "ended", self.log_tail())
+            if record.name == self.name and not record.is_alive():
+                raise ComponentError(self.name, "ended", self.log_tail())
 
     def log_tail(self) -> list[str]:
         """Return the last lines of its log."""
@@ -83,16 +96,16 @@ class OperatorProcess:
             "PYTHONUNBUFFERED": "1",
         }
         arguments = [sys.executable, "-m", "stowage", "operator", "run", "--health-port", str(port)]
-        return Command(NAME, arguments, self.log, self._root, environment)
+        return Command(self.name, [*arguments, *self._arguments], self.log, self._root, environment)
 
     def _wait_ready(self, record: ProcessRecord, port: int) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        deadline = time.monotonic() + self._patience
         while not _answers(f"http://{LOOPBACK}:{port}/readyz"):
             if not record.is_alive():
-                raise ComponentError(NAME, "ended", self.log_tail())
+                raise ComponentError(self.name, "ended", self.log_tail())
             if time.monotonic() > deadline:
-                problem = f"not ready after {START_TIMEOUT_SECONDS:.0f} s"
-                raise ComponentError(NAME, problem, self.log_tail())
+                problem = f"not ready after {self._patience:.0f} s"
+                raise ComponentError(self.name, problem, self.log_tail())
             time.sleep(POLL_SECONDS)
 
 

@@ -81,7 +81,7 @@ lock: $(STAMP) ## Pin all dependencies anew
 	cd images/builder && $(UV_LOCK) --python-platform linux -c ../../requirements-build.lock --group image \
 	    -o requirements-build.lock
 
-bench: $(STAMP) ## Measure decisions and the operator, and compare with the last time (ARGS="decide fleet discover status single burst restart")
+bench: $(STAMP) ## Measure decisions and the operator, and compare with the last time (ARGS="fleet storm --nodes 500", ARGS=--help)
 	@PYTHONPATH=.:tools $(BIN)/python -m bench $(ARGS)
 
 e2e: $(STAMP) ## Install it on a cluster with real pods, and try all of it (CLUSTER=local|kind)

@@ -23,7 +23,8 @@ KIND = "bench.example.com/class"
 """The label by which the fleets' classes are recognised: what the catalog goes by differs from class to
 class, and is measured in the discovery of the demo's fleet."""
 
-MACHINES: tuple[tuple[str, int, int, int, str], ...] = (
+Machine = tuple[str, int, int, int, str]
+MACHINES: tuple[Machine, ...] = (
     ("nvidia-l4", 1, 12, 48, "0.71"),
     ("nvidia-l4", 4, 48, 192, "4.00"),
     ("nvidia-l4", 8, 96, 384, "8.00"),
@@ -75,19 +76,19 @@ class Fleet:
         return Snapshot(found.pools, tuple(load_catalog().runtimes.values()), {})
 
 
-def fleet(pools: int, nodes: int) -> Fleet:
+def fleet(pools: int, nodes: int, machines: tuple[Machine, ...] = MACHINES) -> Fleet:
     """So many nodes in so many pools, the machines in turn; every third pool is spot capacity."""
     random = Random(SEED)
     found: list[Node] = []
     prices: list[AcceleratorPool] = []
     for number in range(pools):
-        name, devices, cores, memory, price = MACHINES[number % len(MACHINES)]
+        name, devices, cores, memory, price = machines[number % len(machines)]
         pool, spot = f"pool-{number:03}", number % 3 == 0
         share = 0.4 if spot else 1.0
         prices.append(_price(pool, name, f"{float(price) * share * random.uniform(0.9, 1.1):.2f}"))
         count = nodes // pools + (number < nodes % pools)
         found += [_node(f"{pool}-{i:05}", pool, name, devices, cores, memory, spot) for i in range(count)]
-    return Fleet(tuple(found), _classes(), tuple(prices))
+    return Fleet(tuple(found), _classes(machines), tuple(prices))
 
 
 def _node(name: str, pool: str, kind: str, devices: int, cores: int, memory: int, spot: bool) -> Node:
@@ -108,12 +109,12 @@ def _node(name: str, pool: str, kind: str, devices: int, cores: int, memory: int
     return Node(name, labels, taints, amounts, dict(amounts))
 
 
-@lru_cache(maxsize=1)
-def _classes() -> tuple[AcceleratorClass, ...]:
+@lru_cache(maxsize=2)
+def _classes(machines: tuple[Machine, ...]) -> tuple[AcceleratorClass, ...]:
     """The classes of the machines, each recognised by one label."""
     match = {"provider": "bench", "matchLabels": {}}
     found = []
-    for name in sorted({m[0] for m in MACHINES}):
+    for name in sorted({m[0] for m in machines}):
         known = load_catalog().classes[name].to_wire()
         known["spec"]["match"] = [{**match, "matchLabels": {KIND: name}}]
         found.append(parse(known))

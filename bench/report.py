@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from time import process_time
@@ -19,8 +19,8 @@ RESULTS = Path(__file__).parent / "results"
 Record = dict[str, Any]
 
 
-def record(results: Iterable[Result]) -> Record:
-    """The results with where and when they were measured."""
+def record(results: Iterable[Result], failures: Mapping[str, str] | None = None) -> Record:
+    """The results with where and when they were measured, and what failed."""
     return {
         "machine": machine(),
         "python": platform.python_version(),
@@ -37,6 +37,7 @@ def record(results: Iterable[Result]) -> Record:
             }
             for r in results
         },
+        **({"failures": dict(failures)} if failures else {}),
     }
 
 
@@ -61,9 +62,18 @@ def _yard() -> float:
 
 
 def last(folder: Path, where: str) -> Record | None:
-    """The last record of a machine, where there is one."""
+    """The last record of a machine, where there is one: of each result the newest, since a run need not be of
+    all scenarios."""
     known = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    return next((r for r in reversed(known) if r["machine"] == where), None)
+    same = [each for each in known if each["machine"] == where]
+    if not same:
+        return None
+    results = {
+        name: {"yardstick": each["yardstick"], **one}
+        for each in same
+        for name, one in each["results"].items()
+    }
+    return {**same[-1], "results": results}
 
 
 def save(made: Record, folder: Path) -> Path:
@@ -75,25 +85,49 @@ def save(made: Record, folder: Path) -> Path:
 
 
 def ratio(name: str, made: Record, before: Record | None) -> float | None:
-    """The median against the last one, each in terms of its yardstick; below 1 is faster."""
+    """The median against the last one, each in terms of its run's yardstick; below 1 is faster."""
     if before is None or name not in before["results"]:
         return None
-    now, then = (r["results"][name]["median"] / r["yardstick"] for r in (made, before))
+    old = before["results"][name]
+    now = made["results"][name]["median"] / made["yardstick"]
+    then = old["median"] / old.get("yardstick", before["yardstick"])
     return float(now / then) if then else None
 
 
-def show(made: Record, before: Record | None, console: Console) -> None:
-    """Prints the record as a table."""
-    table = Table("scenario", title=f"{made['machine']}, Python {made['python']}, ms")
-    table.add_column("clock")
-    for heading in ("times", "median", "p99", "total", "against last"):
-        table.add_column(heading, justify="right")
-    table.add_column("what came out")
-    known = {"repetitions", "total", "median", "p99", "clock"}
+KNOWN = frozenset({"repetitions", "total", "median", "p99", "clock"})
+HEADINGS = ("scenario", "clock", "times", "median", "p99", "total", "against last", "what came out")
+
+
+def rows(made: Record, before: Record | None) -> list[tuple[str, ...]]:
+    """The table, row by row; times in milliseconds."""
+    found = []
     for name, one in made["results"].items():
         change = ratio(name, made, before)
-        facts = ", ".join(f"{value} {fact}" for fact, value in one.items() if fact not in known)
-        figures = (f"{one[key]:.2f}" for key in ("median", "p99", "total"))
+        facts = ", ".join(f"{_figure(value)} {fact}" for fact, value in one.items() if fact not in KNOWN)
+        figures = (f"{one[key]:,.1f}" for key in ("median", "p99", "total"))
         against = "-" if change is None else f"x {change:.2f}"
-        table.add_row(name, one["clock"], str(one["repetitions"]), *figures, against, facts)
+        found.append((name, one["clock"], str(one["repetitions"]), *figures, against, facts))
+    return found
+
+
+def show(made: Record, before: Record | None, console: Console) -> None:
+    """Prints the record as a table, without what came out, which is too long for a screen."""
+    table = Table(title=f"{made['machine']}, Python {made['python']}, ms")
+    for heading in HEADINGS[:-1]:
+        table.add_column(heading, justify="right" if heading in HEADINGS[2:7] else "left")
+    for row in rows(made, before):
+        table.add_row(*row[:-1])
     console.print(table)
+
+
+def markdown(made: Record, before: Record | None) -> str:
+    """The table for bench/README.md; times in milliseconds."""
+    sides = ["---:" if heading in HEADINGS[2:7] else "---" for heading in HEADINGS]
+    lines = [HEADINGS, sides, *rows(made, before)]
+    about = f"{made['machine']}, Python {made['python']}, {made['at']}; times in ms."
+    failed = [f"Failed: {name}: {why}" for name, why in made.get("failures", {}).items()]
+    return "\n".join([about, "", *(f"| {' | '.join(each)} |" for each in lines), "", *failed])
+
+
+def _figure(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import resource
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import process_time
@@ -31,6 +31,8 @@ class Result:
     """What came out: the same on every machine, but for figures of memory and time."""
     clock: str = "cpu"
     """``cpu``: the times are CPU time of this process; ``wall``: they were measured from outside."""
+    series: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """What is only drawn: samples in turn."""
 
     @property
     def total(self) -> float:
@@ -49,21 +51,20 @@ class Size:
     pools: int = 100
     variants: int = 10
     nodes: int = 5000
-    deployments: int = 2000
     repetitions: int = 5
-    curve: tuple[int, ...] = (250, 500, 1000, 2000)
+    curve: tuple[int, ...] = (250, 500, 1000, 2000, 4000)
     """Deployments after which the fleet's time is noted."""
 
 
-SMALL = Size(pools=10, variants=4, nodes=50, deployments=40, repetitions=1, curve=(10, 20, 40))
+SMALL = Size(pools=10, variants=4, nodes=50, repetitions=1, curve=(10, 20, 40))
 """Quick enough for a test."""
 
 
 def every(size: Size) -> dict[str, Callable[[], list[Result]]]:
-    """The scenarios by name."""
+    """The scenarios of decisions by name."""
     return {
         "decide": lambda: one_decision(size),
-        "fleet": lambda: fleet(size),
+        "decisions": lambda: fleet(size),
         "discover": lambda: discovery(size),
         "status": lambda: statuses(size),
     }
@@ -116,7 +117,7 @@ def one_decision(size: Size) -> list[Result]:
 def fleet(size: Size) -> list[Result]:
     """Deployments decided one after another, each with what the others were given held."""
     seen = fleets.fleet(size.pools, size.nodes).snapshot()
-    demands = _demands(size.deployments, 3)
+    demands = _demands(max(size.curve), 3)
     seen.room, seen.grouping  # noqa: B018
     times: list[float] = []
     placed = replicas = 0
@@ -132,8 +133,11 @@ def fleet(size: Size) -> list[Result]:
         2**20 if sys.platform == "darwin" else 1024
     )
     facts = {"placed": placed, "replicas": replicas, "peak MiB": round(memory)}
-    return [Result(f"fleet: {count} deployments", tuple(times[:count]), facts if count == len(times) else {})
-            for count in size.curve]  # fmt: skip
+    last = len(times)
+    return [
+        Result(f"decisions: {count} deployments", tuple(times[:count]), facts if count == last else {})
+        for count in size.curve
+    ]
 
 
 def hold(seen: Snapshot, demand: Demand, decision: Decision) -> Snapshot:
@@ -188,8 +192,3 @@ def statuses(size: Size) -> list[Result]:
         Result("status: the first", tuple(first), {"lines": len(told.candidates)}),
         Result("status: nothing changed", tuple(again)),
     ]
-
-
-def run(known: Mapping[str, Callable[[], list[Result]]], names: Sequence[str]) -> list[Result]:
-    """The results of the scenarios of these names, all where none is given."""
-    return [result for name in names or known for result in known[name]()]

@@ -15,7 +15,7 @@ import kopf
 from stowage.cluster.client import KubernetesCluster
 from stowage.cluster.ports import DEPLOYMENTS, INFERENCE_DEPLOYMENTS, SERVICES, Body
 
-READY = "ready\n"
+READY = "ready"
 SEEN: set[str] = set()
 
 
@@ -85,7 +85,7 @@ async def main() -> None:
             await cluster.apply(INFERENCE_DEPLOYMENTS, {**head, "status": status}, subresource="status")
 
         kopf.on.event("stowage.dev", "v1alpha1", "inferencedeployments", registry=registry)(seen)
-        sys.stdout.write(READY)
+        sys.stdout.write(READY + "\n")
         sys.stdout.flush()
         await kopf.operator(
             registry=registry, settings=settings, clusterwide=True, standalone=True, indexers=None

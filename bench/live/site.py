@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,22 @@ from typing import Any
 import yaml
 
 from bench.live.client import GROUP, Client, Object
+from bench.live.following import Following, following
 from bench.live.process import Usage, usage
 from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
+from devcluster.components import CONTROLLER_MANAGER, KWOK, SCHEDULER
 from devcluster.fleet import FLEET_LABEL, NodeGroup, load_fleet
 from devcluster.operatorprocess import NAME, OperatorProcess
-from devcluster.processes import Lifetime
+from devcluster.processes import Command, Lifetime, ProcessRecord, start_process
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "bench"
 COUNT_LABEL = "cloud.google.com/gke-accelerator-count"
 PATIENCE_SECONDS = 600.0
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.5
+QUIET_SHARE = 0.15
+"""Of a core: with less the operator has nothing to do but to follow what the nodes say."""
 
 
 @dataclass
@@ -36,6 +42,10 @@ class Site:
     cluster: LocalCluster
     client: Client
     operator: OperatorProcess
+    rows: Following
+    """What InferenceDeployments say."""
+    quiet_seconds: float = 5.0
+    """Without work, until the operator counts as done."""
 
     def mark(self) -> AuditLog:
         """The audit log from now on."""
@@ -47,15 +57,51 @@ class Site:
         """The measured process."""
         return next(r.pid for r in self.cluster.processes.alive() if r.name == name)
 
-    def usage(self) -> Usage:
-        """What the operator has taken."""
-        return usage(self.pid())
+    def usage(self, name: str = NAME) -> Usage:
+        """What the operator, or another process, has taken."""
+        return usage(self.pid(name))
 
-    def kill(self) -> None:
+    def kill(self, name: str = NAME) -> None:
         """As a crash does."""
-        record = next(r for r in self.cluster.processes.alive() if r.name == NAME)
+        record = next(r for r in self.cluster.processes.alive() if r.name == name)
         record.signal(signal.SIGKILL)
-        self.cluster.processes.stop([NAME])
+        self.cluster.processes.stop([name])
+
+    def replica(self, name: str, *arguments: str) -> OperatorProcess:
+        """An operator of another name, which isn't started yet."""
+        table = self.cluster.processes
+        return OperatorProcess(
+            ROOT,
+            self.cluster.state,
+            self.cluster.kubeconfig,
+            table,
+            Lifetime.EPHEMERAL,
+            name=name,
+            arguments=arguments,
+            patience=PATIENCE_SECONDS,
+        )
+
+    def helper(self, module: str, *arguments: str) -> Helper:
+        """Starts a program of ``bench.live`` beside; it ends with the site."""
+        log = self.cluster.state / f"{module}.log"
+        path = os.pathsep.join(str(each) for each in (ROOT, ROOT / "operator", ROOT / "tools"))
+        environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig), "PYTHONPATH": path}
+        line = [sys.executable, "-m", f"bench.live.{module}", *arguments]
+        command = Command(module, line, log, ROOT, environment)
+        return Helper(log, start_process(command, self.cluster.processes, Lifetime.EPHEMERAL))
+
+    async def quiet(self, name: str = NAME, patience: float = 120.0) -> float:
+        """Waits until the operator has had nothing to do for some seconds; returns how many seconds it was
+        at work before that. Gives up after ``patience`` seconds."""
+        start = busy = time.monotonic()
+        pid, before = self.pid(name), usage(self.pid(name)).cpu_seconds
+        while time.monotonic() - busy < self.quiet_seconds and time.monotonic() - start < patience:
+            await asyncio.sleep(POLL_SECONDS)
+            now = usage(pid).cpu_seconds
+            if now - before > QUIET_SHARE * POLL_SECONDS:
+                busy = time.monotonic()
+            before = now
+        return busy - start
 
     async def nodes(self, group: str, count: int, devices: int = 8) -> None:
         """Adds nodes like those of a group of the simulated fleet, with so many devices each."""
@@ -67,12 +113,6 @@ class Site:
         found = await self.client.send("GET", f"/api/v1/nodes{query}")
         return sum(not node["spec"].get("taints") or _ready(node) for node in found["items"])
 
-    async def models(self) -> list[Object]:
-        """All InferenceDeployments."""
-        found = await self.client.send("GET", f"{GROUP}/inferencedeployments?resourceVersion=0")
-        items: list[Object] = found["items"]
-        return items
-
     async def until(
         self, ask: Callable[[], Awaitable[Any]], accept: Callable[[Any], bool], what: str
     ) -> float:
@@ -83,6 +123,21 @@ class Site:
                 raise TimeoutError(f"{what}: {found!r} after {PATIENCE_SECONDS:.0f} s")
             await asyncio.sleep(POLL_SECONDS)
         return time.monotonic() - start
+
+
+@dataclass(frozen=True)
+class Helper:
+    """A program of the bench that runs beside, and tells how far it is line by line."""
+
+    log: Path
+    record: ProcessRecord
+
+    def said(self) -> list[str]:
+        """Its lines so far. Raises RuntimeError where it has ended."""
+        text = self.log.read_text()
+        if not self.record.is_alive():
+            raise RuntimeError(f"{self.log.stem} ended:\n{text[-2000:]}")
+        return text.splitlines()
 
 
 def node_group(group: str, count: int, devices: int) -> NodeGroup:
@@ -137,23 +192,51 @@ def policy(**spec: Any) -> Object:
 
 
 @asynccontextmanager
-async def site(operator: bool = True) -> AsyncIterator[Site]:
-    """Boots a cluster with the CRDs, the namespace and the policy; ends and removes it afterwards."""
+async def site(operator: bool = True, lean: bool = False) -> AsyncIterator[Site]:
+    """Boots a cluster with the CRDs, the namespace and the policy; ends and removes it afterwards.
+
+    Args:
+        operator: start it.
+        lean: without controller manager, scheduler and kwok, which for thousands of objects would take more
+            of a small machine than what is measured. Whoever needs pods starts ``bench.live.kubelets``.
+    """
     with tempfile.TemporaryDirectory(prefix="stowage-bench-") as folder:
         state = Path(folder) / "cluster"
-        with LocalCluster(state) as cluster:
-            process = OperatorProcess(ROOT, state, cluster.kubeconfig, cluster.processes, Lifetime.EPHEMERAL)
-            async with Client(cluster.kubeconfig) as client:
-                for path in sorted((ROOT / "crds").glob("*.yaml")):
-                    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-                    await client.create(crds, yaml.safe_load_all(path.read_text()))
-                await client.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-                made = Site(cluster, client, process)
-                await made.until(lambda: _served(client), bool, "the kinds")
-                await client.send("POST", f"{GROUP}/placementpolicies", policy())
-                if operator:
-                    await asyncio.to_thread(process.restart)
-                yield made
+        async with AsyncExitStack() as stack:
+            cluster = stack.enter_context(LocalCluster(state))
+            client = await stack.enter_async_context(Client(cluster.kubeconfig))
+            if lean:
+                for component in (KWOK, SCHEDULER, CONTROLLER_MANAGER):
+                    cluster.kill(component)
+            await _prepare(client, lean)
+            rows = await stack.enter_async_context(following(client))
+            process = OperatorProcess(
+                ROOT,
+                state,
+                cluster.kubeconfig,
+                cluster.processes,
+                Lifetime.EPHEMERAL,
+                patience=PATIENCE_SECONDS,
+            )
+            if operator:
+                await asyncio.to_thread(process.restart)
+            yield Site(cluster, client, process, rows)
+
+
+async def _prepare(client: Client, lean: bool) -> None:
+    for path in sorted((ROOT / "crds").glob("*.yaml")):
+        crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        await client.create(crds, yaml.safe_load_all(path.read_text()))
+    await client.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    if lean:  # pods are refused until their namespace has this one
+        account = {"metadata": {"name": "default"}}
+        await client.send("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", account)
+    start = time.monotonic()
+    while not await _served(client):
+        if time.monotonic() - start > PATIENCE_SECONDS:
+            raise TimeoutError("the API server doesn't serve Stowage's kinds")
+        await asyncio.sleep(POLL_SECONDS)
+    await client.send("POST", f"{GROUP}/placementpolicies", policy())
 
 
 async def _served(client: Client) -> bool:

@@ -20,11 +20,8 @@ UNSEEN: frozenset[Grant] = frozenset(
         ("stowage.dev", "inferencedeployments", "finalizers", "update"),
         # Only where Karpenter is.
         ("karpenter.sh", "nodeclaims", "", "get"),
-        # Where a policy is wrong, a child can't be made, or an event repeats: not a part of this run.
+        # Where a policy is wrong, or an event repeats: not a part of this run.
         ("stowage.dev", "placementpolicies", "status", "patch"),
-        ("apps", "deployments", "", "get"),
-        ("", "services", "", "get"),
-        ("policy", "poddisruptionbudgets", "", "get"),
         *((group, "events", "", verb) for group in ("", "events.k8s.io") for verb in ("list", "patch")),
     }
 )

@@ -61,15 +61,15 @@
 # One Deployment for each placement; it is deleted when the placement has moved.
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 # One address for each InferenceDeployment; Kubernetes deletes it with its owner.
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch]
+  verbs: [list, watch, create, patch]
 # One budget for each InferenceDeployment; Kubernetes deletes it with its owner.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [list, watch, create, patch]
 # One Job for each variant that is to be built; Kubernetes deletes it an hour after its end, or with
 # its owner.
 - apiGroups: [batch]

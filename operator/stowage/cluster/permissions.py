@@ -131,19 +131,19 @@ PERMISSIONS = (
     Permission(
         Scope.WORKLOAD,
         (ports.DEPLOYMENTS,),
-        ("get", "list", "watch", "create", "patch", "delete"),
+        ("list", "watch", "create", "patch", "delete"),
         "One Deployment for each placement; it is deleted when the placement has moved.",
     ),
     Permission(
         Scope.WORKLOAD,
         (ports.SERVICES,),
-        ("get", "list", "watch", "create", "patch"),
+        ("list", "watch", "create", "patch"),
         "One address for each InferenceDeployment; Kubernetes deletes it with its owner.",
     ),
     Permission(
         Scope.WORKLOAD,
         (ports.POD_DISRUPTION_BUDGETS,),
-        ("get", "list", "watch", "create", "patch"),
+        ("list", "watch", "create", "patch"),
         "One budget for each InferenceDeployment; Kubernetes deletes it with its owner.",
     ),
     Permission(

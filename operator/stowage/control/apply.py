@@ -7,7 +7,7 @@ from collections.abc import Callable
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.meta import FIELD_MANAGER
 from stowage.api.reasons import Code
-from stowage.cluster.errors import Retry, Terminal
+from stowage.cluster.errors import Conflict, Retry, Terminal
 from stowage.cluster.ports import DEPLOYMENTS, Body, Cluster, ResourceType
 from stowage.control.projections import Child, project_child
 from stowage.control.store import Store
@@ -36,27 +36,46 @@ class Children:
         self._cluster = cluster
         self._may_upgrade = may_upgrade
 
-    async def apply(self, store: Store[Child], workload: InferenceDeployment, body: Body) -> bool:
+    async def apply(
+        self, store: Store[Child], workload: InferenceDeployment, body: Body, *, expected: bool = False
+    ) -> bool:
         """Makes the live child equal to the rendered one; returns whether that took a write.
+
+        Args:
+            expected: whether there was such a child. One that the store doesn't know is then looked up, as it
+                may only lack our label.
 
         Raises:
             ChildRefusedError: the name is taken by somebody else's object, or the server refuses ours.
         """
         resource, name = store.resource, body["metadata"]["name"]
-        live = await self._live(store, workload.metadata.namespace, name)
-        if live is not None:
-            _check_owner(resource, workload, name, live)
-            if store.resource == DEPLOYMENTS:
-                body = self._pinned(workload, body, live.body)
-            if difference(body, live.body, FIELD_MANAGER) is None:
-                return False
+        namespace = workload.metadata.namespace
+        live = store.items.get((namespace, name))
+        if live is None and expected:
+            live = await self._look(resource, namespace, name)
+        if live is None:
+            try:
+                # Unforced: what somebody else has under this name conflicts, at the least in its selector.
+                store.observe("MODIFIED", await self._write(resource, body, force=False))
+                return True
+            except (Conflict, ChildRefusedError):
+                live = await self._look(resource, namespace, name)
+                if live is None:
+                    raise
+        _check_owner(resource, workload, name, live)
+        if resource == DEPLOYMENTS:
+            body = self._pinned(workload, body, live.body)
+        if difference(body, live.body, FIELD_MANAGER) is None:
+            return False
+        store.observe("MODIFIED", await self._write(resource, body))
+        return True
+
+    async def _write(self, resource: ResourceType, body: Body, *, force: bool = True) -> Body:
         try:
-            stored = await self._cluster.apply(resource, body)
+            return await self._cluster.apply(resource, body, force=force)
         except Terminal as error:
             # Also what RBAC, a quota or an admission policy forbids: the team must learn of it.
             raise ChildRefusedError(Reason(Code.APPLY_FAILED, str(error))) from error
-        store.observe("MODIFIED", stored)
-        return True
 
     def _pinned(self, workload: InferenceDeployment, body: Body, live: Body) -> Body:
         pinned = pin(body, live, automatic=False)
@@ -77,11 +96,7 @@ class Children:
             "metadata": {**kept.get("metadata", {}), "namespace": namespace, "name": name, "uid": child.uid},
             "spec": {**kept.get("spec", {}), "replicas": replicas, "strategy": strategy()},
         }
-        try:
-            stored = await self._cluster.apply(store.resource, body)
-        except Terminal as error:
-            raise ChildRefusedError(Reason(Code.APPLY_FAILED, str(error))) from error
-        store.observe("MODIFIED", stored)
+        store.observe("MODIFIED", await self._write(store.resource, body))
 
     async def delete(self, store: Store[Child], namespace: str, name: str) -> None:
         """Deletes a child of ours; one that is gone is success."""
@@ -90,13 +105,14 @@ class Children:
             return
         await self._cluster.delete(store.resource, name, namespace, uid=child.uid)
 
-    async def _live(self, store: Store[Child], namespace: str, name: str) -> Child | None:
-        """The live child. One that the store doesn't know is looked up: it may lack our label."""
-        known = store.items.get((namespace, name))
-        if known is not None:
-            return known
-        body = await self._cluster.get(store.resource, name, namespace)
-        return project_child(body) if body is not None else None
+    async def _look(self, resource: ResourceType, namespace: str, name: str) -> Child | None:
+        """The live child, whatever its labels; a list of one, as no other right is needed for that."""
+        found = await self._cluster.list(
+            resource, decode=dict, namespace=namespace, field_selector=f"metadata.name={name}"
+        )
+        for item in found.items:
+            return project_child({"apiVersion": resource.api_version, "kind": resource.kind, **item})
+        return None
 
 
 def _check_owner(resource: ResourceType, workload: InferenceDeployment, name: str, live: Child) -> None:

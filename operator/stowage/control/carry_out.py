@@ -62,16 +62,25 @@ class Carrier:
             ChildRefusedError: a name is taken, or the server refuses a child.
         """
         children, namespace = Children(self.cluster, may_upgrade), workload.metadata.namespace
+        placed = {p.deployment for p in workload.status.placements} if workload.status is not None else ()
         await children.apply(self.world.services, workload, service(workload))
-        await children.apply(self.world.budgets, workload, disruption_budget(workload))
         for chosen in step.apply:
-            way = rolls.get(deployment_name(workload, chosen.as_placed), SURGE)
-            body = deployment(chosen, missing=way.missing)
-            await children.apply(self.world.deployments, workload, body)
+            name = deployment_name(workload, chosen.as_placed)
+            body = deployment(chosen, missing=rolls.get(name, SURGE).missing)
+            await children.apply(self.world.deployments, workload, body, expected=name in placed)
+        if self._is_to_be_protected(workload):
+            await children.apply(self.world.budgets, workload, disruption_budget(workload))
         for name, replicas in step.shrink:
             await children.scale(self.world.deployments, namespace, name, replicas)
         for name in step.delete:
             await children.delete(self.world.deployments, namespace, name)
+
+    def _is_to_be_protected(self, workload: InferenceDeployment) -> bool:
+        """Whether there is a pod that serves, or a budget that may have been edited. Before, a budget
+        protects nothing, and has the controller manager write its status and events about missing pods."""
+        if (workload.metadata.namespace, workload.name) in self.world.budgets.items:
+            return True
+        return any(s.serves for s in serving_of(self.world, workload.key, workload.metadata.uid))
 
     def rolls(
         self, workload: InferenceDeployment, step: Transition, live: Sequence[Serving]

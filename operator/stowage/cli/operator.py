@@ -46,7 +46,7 @@ def run(
             help="Serve this namespace only; give it again for each further one. Absent: all.",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Objects that are worked on at once.")] = 8,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Objects that are worked on at once.")] = 16,
     resync: Annotated[
         float, typer.Option(min=1, help="Seconds between lists that find what watches missed.")
     ] = 300,

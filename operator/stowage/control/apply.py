@@ -16,6 +16,8 @@ from stowage.render.children import strategy
 from stowage.render.equality import difference
 from stowage.render.pin import applied, pin
 
+Written = Callable[[Store[Child], Body], None]
+
 
 class ChildRefusedError(Exception):
     """A child can't be written until a person or another object changes something."""
@@ -28,12 +30,16 @@ class ChildRefusedError(Exception):
 class Children:
     """Applies children through one cluster, remembering what the server returned."""
 
-    def __init__(self, cluster: Cluster, may_upgrade: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, cluster: Cluster, written: Written, may_upgrade: Callable[[], bool] = lambda: True
+    ) -> None:
         """Args:
+        written: told the store and the body of what was stored.
         may_upgrade: asked before pods are exchanged only since the catalog changed, where the object
             wants that.
         """
         self._cluster = cluster
+        self._written = written
         self._may_upgrade = may_upgrade
 
     async def apply(
@@ -56,7 +62,7 @@ class Children:
         if live is None:
             try:
                 # Unforced: what somebody else has under this name conflicts, at the least in its selector.
-                store.observe("MODIFIED", await self._write(resource, body, force=False))
+                self._written(store, await self._write(resource, body, force=False))
                 return True
             except (Conflict, ChildRefusedError):
                 live = await self._look(resource, namespace, name)
@@ -67,7 +73,7 @@ class Children:
             body = self._pinned(workload, body, live.body)
         if difference(body, live.body, FIELD_MANAGER) is None:
             return False
-        store.observe("MODIFIED", await self._write(resource, body))
+        self._written(store, await self._write(resource, body))
         return True
 
     async def _write(self, resource: ResourceType, body: Body, *, force: bool = True) -> Body:
@@ -96,7 +102,7 @@ class Children:
             "metadata": {**kept.get("metadata", {}), "namespace": namespace, "name": name, "uid": child.uid},
             "spec": {**kept.get("spec", {}), "replicas": replicas, "strategy": strategy()},
         }
-        store.observe("MODIFIED", await self._write(store.resource, body))
+        self._written(store, await self._write(store.resource, body))
 
     async def delete(self, store: Store[Child], namespace: str, name: str) -> None:
         """Deletes a child of ours; one that is gone is success."""

@@ -16,7 +16,6 @@ from typing import Protocol
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.cluster import ports
 from stowage.cluster.reflector import Key
-from stowage.control.parsed import Parsed
 from stowage.control.policies import policy_for
 from stowage.control.queue import WorkQueue
 from stowage.control.workers import run_one
@@ -30,7 +29,7 @@ WorkKey = tuple[str, str, str]
 """Plural, namespace and name."""
 ROOM: WorkKey = ("room", "", "")
 
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 16
 """Decisions of one pass that may be carried out at the same time."""
 NO_CLASS = 1_000
 """The rank of those without a priority class: policies list at most 16."""
@@ -78,7 +77,7 @@ class Line:
     async def look(self, key: Key) -> None:
         """Looks at one out of turn, which is when it changed. One that waits behind others is left to the
         line, and so is one that turns out to want more room than it has."""
-        if self._is_waiting(key) and self._is_behind(key):
+        if key in self._world.waiting and self._is_behind(key):
             self._queue.add(ROOM)
             return
         async with self._locked(key):
@@ -120,13 +119,8 @@ class Line:
         return self._locks.setdefault(key, asyncio.Lock())
 
     def _waiting(self) -> Iterator[Key]:
-        for key, parsed in self._world.workloads.items.items():
-            if key in self._joined or waits(parsed):
-                yield key
-
-    def _is_waiting(self, key: Key) -> bool:
-        parsed = self._world.workloads.items.get(key)
-        return parsed is not None and waits(parsed)
+        yield from self._world.waiting
+        yield from (key for key in self._joined if key not in self._world.waiting)
 
     def _is_behind(self, key: Key) -> bool:
         """Whether another that waits comes first."""
@@ -175,19 +169,3 @@ def takes_room(decision: Decision, serving: Iterable[Serving]) -> bool:
         chosen.replicas > held.get(deployment_name(chosen.candidate.demand.workload, chosen.as_placed), 0)
         for chosen in decision.placements
     )
-
-
-def waits(parsed: Parsed[InferenceDeployment]) -> bool:
-    """Whether room would help: it is not or only partly placed, or in a move. What only a change of
-    objects can mend doesn't wait for room."""
-    if parsed.value is None or parsed.deleting or parsed.value.spec.paused:
-        return False
-    status = parsed.value.status
-    if status is None:
-        return True
-    said = {c.type: c for c in status.conditions}
-    stalled = said.get("Stalled")
-    if stalled is not None and stalled.status == "True":
-        return False
-    placed = said.get("Placed")
-    return placed is None or placed.status != "True" or any(p.draining for p in status.placements)

@@ -49,7 +49,7 @@ class Options:
     """How the operator runs."""
 
     context: str | None = None
-    workers: int = 8
+    workers: int = 16
     resync_seconds: float = resync.PERIOD_SECONDS
     election: Election | None = None
     """None: this process is the only one, and decides at once."""

@@ -28,7 +28,7 @@ async def report_policies(cluster: Cluster, world: World, now: str) -> None:
             "status": after.to_wire(),
         }
         stored = await cluster.apply(PLACEMENT_POLICIES, body, subresource="status")
-        world.policies.observe("MODIFIED", stored)
+        world.written(world.policies, stored)
 
 
 def policy_status(policy: PlacementPolicy, default_names: list[str], now: str) -> PlacementPolicyStatus:

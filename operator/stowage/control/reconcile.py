@@ -19,6 +19,7 @@ from stowage.control.building.builds import JOB_SECONDS, Builds, with_variants
 from stowage.control.carry_out import Carrier, blocked, serving_of
 from stowage.control.events import EventRecorder
 from stowage.control.failing.review import Failures, keepable
+from stowage.control.ground import Ground, Grounds
 from stowage.control.line import ANY_TIME, Turn, takes_room
 from stowage.control.moves import Moves
 from stowage.control.parsed import Parsed
@@ -63,6 +64,7 @@ class Reconciler:
     clock: Callable[[], datetime] = utc_now
     recorder: Recorder = field(default_factory=Recorder)
     patience: Patience = field(default_factory=Patience)
+    grounds: Grounds = field(default_factory=Grounds)
     events: EventRecorder = field(init=False)
     moves: Moves = field(init=False)
     carrier: Carrier = field(init=False)
@@ -85,6 +87,7 @@ class Reconciler:
             self.recorder.forget(key)
             self.moves.forget(key)
             self.patience.forget(key)
+            self.grounds.forget(key)
             return True
         if parsed.value is None:
             await self._refuse(key, parsed)
@@ -132,6 +135,10 @@ class Reconciler:
         # From here to the reservation nothing waits, so that no two decisions see the same free device.
         demand = Demand(with_variants(workload, variants), policy)
         current = keepable(workload, serving, review)
+        snapshot = self.world.snapshot()
+        spec = workload.metadata.uid, workload.metadata.generation
+        rest = review.left_alone, tuple(variants)
+        ground = Ground(spec, policy, snapshot.pools, snapshot.runtimes, rest)
         with self.recorder.deciding(workload.key):
             decision = self.moves.decide(demand, current, review.left_alone)
         if takes_room(decision, serving) and not turn.may_take():
@@ -157,6 +164,7 @@ class Reconciler:
             revisions=self._revisions(workload, found),
             backoffs=review.backoffs,
             variants=variants,
+            same_ground=self.grounds.same(workload.key, ground, workload.status),
         )
 
     async def _commit(
@@ -203,6 +211,8 @@ class Reconciler:
         changed = before is None or before.to_wire() != after.to_wire()
         if changed:
             await self._write(situation.workload.key, metadata.resource_version, after.to_wire())
+        if situation.decision is not None:
+            self.grounds.told(situation.workload.key, after)
         self.recorder.decided(situation.workload, after, now, changed=changed)
         if not changed:
             return
@@ -221,7 +231,7 @@ class Reconciler:
         """Applies a status. With the resourceVersion, a decision made on an old object conflicts instead
         of overwriting."""
         stored = await apply_status(self.cluster, INFERENCE_DEPLOYMENTS, key, version, wire)
-        self.world.workloads.observe("MODIFIED", stored)
+        self.world.written(self.world.workloads, stored)
 
 
 def refused_status(parsed: Parsed[InferenceDeployment], serving: int, now: str) -> Body:

@@ -21,6 +21,11 @@ ROOM_SECONDS = 0.5
 CHILD_SECONDS = 0.2
 """The same for children: ten replicas that get ready one by one shall not cost ten writes of status."""
 
+STARTING = ("", "ContainerCreating", "PodInitializing")
+"""Why a container waits that only isn't there yet."""
+PROGRESS_SECONDS = 1.0
+"""The same for pods of ours that get on as they should: what that leads to, their Deployment tells."""
+
 FLEET = frozenset(
     r.plural
     for r in (
@@ -72,7 +77,9 @@ class Triggers:
             change(key, old, new)
             pod = new or old
             if self.world is not None and pod is not None:
-                self._add((ports.INFERENCE_DEPLOYMENTS.plural, key[0], pod.owner), CHILD_SECONDS)
+                gets_on = new is not None and not any(_is_troubled(p) for p in (old, new))
+                seconds = PROGRESS_SECONDS if gets_on else CHILD_SECONDS
+                self._add((ports.INFERENCE_DEPLOYMENTS.plural, key[0], pod.owner), seconds)
 
         return on_change
 
@@ -87,6 +94,15 @@ class Triggers:
         for owner in (name, name.rpartition("-")[0]):
             if (key[0], owner) in world.workloads.items:
                 self._add((ports.INFERENCE_DEPLOYMENTS.plural, key[0], owner), CHILD_SECONDS)
+
+
+def _is_troubled(pod: OwnPod | None) -> bool:
+    """Whether something is said of it that may become a failure."""
+    if pod is None:
+        return False
+    state = pod.state
+    unschedulable = not state.node and state.since is not None
+    return unschedulable or bool(state.ended or state.restarts) or state.waiting not in STARTING
 
 
 def everyone(world: World) -> Iterator[WorkKey]:

@@ -13,6 +13,7 @@ from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.placement_policy import PlacementPolicy
 from stowage.catalog import Catalog
 from stowage.cluster import ports
+from stowage.cluster.ports import Body
 from stowage.cluster.reflector import Key
 from stowage.control.building.jobs import BuildJob, project_job
 from stowage.control.holdings import Holdings
@@ -21,6 +22,7 @@ from stowage.control.projections import Child, PodUse, project_child, project_no
 from stowage.control.scope import Scope
 from stowage.control.store import AnyStore, OnChange, Store
 from stowage.control.usage import Usage
+from stowage.control.waiting import waits
 from stowage.placement.discovery import Discoverer, Discovery
 from stowage.placement.dynamic import DeviceClass, Devices, DeviceSlice
 from stowage.placement.snapshot import Holding, Node, Pool, Snapshot
@@ -66,6 +68,8 @@ class World:
     slices: dict[Key, DeviceSlice] = field(default_factory=dict)
     device_classes: dict[Key, DeviceClass] = field(default_factory=dict)
     holdings: Holdings = field(init=False)
+    waiting: dict[Key, None] = field(default_factory=dict)
+    """Those that wait for room, in the order in which they began to."""
     _derived: _Derived = field(default_factory=_Derived)
     _discoverer: Discoverer = field(default_factory=Discoverer)
 
@@ -97,6 +101,10 @@ class World:
     ) -> None:
         for uid in ({old.uid} if old else set()) ^ ({new.uid} if new else set()):
             self.holdings.owner_changed(uid)
+        if new is None or not waits(new):
+            self.waiting.pop(key, None)
+        else:
+            self.waiting[key] = None
         self.changed(ports.INFERENCE_DEPLOYMENTS.plural, key)
 
     def _is_ours(self, key: Key, child: Child) -> bool:
@@ -158,12 +166,13 @@ class World:
             store.forget_namespace(namespace)
 
     def pod_changed(self, key: Key, old: PodUse | None, new: PodUse | None) -> None:
-        """Takes in that a pod came, went, or was bound."""
+        """Takes in that a pod came, went, or was bound. One of somebody else's that comes makes no room."""
         self.usage.change(key, old, new)
         for pod in (old, new):
             if pod is not None and pod.owner:
                 self.holdings.pods_changed((key[0], pod.owner, pod.placement))
-        self.changed(ports.PODS.plural, key)
+        if old is not None or (new is not None and new.owner):
+            self.changed(ports.PODS.plural, key)
 
     def namespace_changed(self, key: Key, old: object, new: dict[str, str] | None) -> None:  # noqa: ARG002
         """Takes in a namespace's labels."""
@@ -184,6 +193,14 @@ class World:
         _set(self.device_classes, key, new)
         self._derived.discovery = None
         self.changed(ports.DEVICE_CLASSES.plural, key)
+
+    def written(self, store: AnyStore, body: Body) -> None:
+        """Takes in what a write returned. Whoever wrote it knows it, so nothing is looked at again for it."""
+        changed, self.changed = self.changed, _nobody
+        try:
+            store.observe("MODIFIED", body)
+        finally:
+            self.changed = changed
 
     def reserve(self, namespace: str, holding: Holding) -> None:
         """Holds room for a decision that is being written."""
@@ -219,6 +236,10 @@ class World:
             seen = seen.evolve(used, held)
         self._derived.snapshot = seen
         return seen
+
+
+def _nobody(plural: str, key: Key) -> None:
+    """Is told, and does nothing."""
 
 
 def _same(one: tuple[Pool, ...], other: tuple[Pool, ...]) -> bool:

@@ -19,14 +19,19 @@ MESSAGE_LENGTH = 253
 
 
 def candidates(
-    decision: Decision | None, previous: InferenceDeploymentStatus | None
+    decision: Decision | None, previous: InferenceDeploymentStatus | None, *, same_ground: bool = False
 ) -> list[CandidateStatus]:
     """The best candidates. Where only room changed meanwhile, the last ones stay: other people's
-    pods are no cause for a write."""
+    pods are no cause for a write.
+
+    Args:
+        same_ground: nothing else than room has changed since the previous ones were told, which spares asking
+            for every verdict again.
+    """
     before = previous.candidates if previous else []
     if decision is None:
         return before
-    if before and _still_true(before, decision):
+    if before and _same_chosen(before, decision) and (same_ground or _still_true(before, decision)):
         return before
     chosen = [_candidate(c.candidate.placement, "Chosen", ()) for c in decision.placements[:MAX_CANDIDATES]]
     others = _nearest_by_pool(decision.verdicts, decision.placements, MAX_CANDIDATES - len(chosen))
@@ -69,15 +74,17 @@ Line = tuple[str, str, str, str]
 """Pool, class, variant and runtime: what tells one line of status.candidates from another."""
 
 
+def _same_chosen(before: Sequence[CandidateStatus], decision: Decision) -> bool:
+    chosen = [_line_of(c.candidate.placement) for c in decision.placements[:MAX_CANDIDATES]]
+    return [_line(c) for c in before if c.verdict == "Chosen"] == chosen
+
+
 def _still_true(before: Sequence[CandidateStatus], decision: Decision) -> bool:
     """Whether the last lines still hold, apart from what comes and goes with other people's pods: room,
     and which of those that could serve is the better.
 
     A full list is only the best part of all candidates, so others may be there.
     """
-    chosen = [_line_of(c.candidate.placement) for c in decision.placements[:MAX_CANDIDATES]]
-    if [_line(c) for c in before if c.verdict == "Chosen"] != chosen:
-        return False
     told = {_line(c): _lasting(c) for c in before if c.verdict != "Chosen"}
     for verdict in decision.verdicts if told else ():
         line = _line_of(verdict.candidate.placement)

@@ -46,6 +46,8 @@ class Situation:
     """Runtime revision by Deployment, as its pods were rendered."""
     backoffs: Sequence[BackoffStatus] | None = None
     """Candidates that failed lately; None where that was not looked at."""
+    same_ground: bool = False
+    """Whether nothing but room has changed since the status was last written."""
     variants: Sequence[VariantStatus] | None = None
     """Variants that are built; None where that was not looked at."""
 
@@ -75,7 +77,7 @@ def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
             now=now,
         ),
         placements=placements[:MAX_PLACEMENTS],
-        candidates=candidates(situation.decision, previous),
+        candidates=candidates(situation.decision, previous, same_ground=situation.same_ground),
         backoffs=list(
             previous.backoffs if previous and situation.backoffs is None else situation.backoffs or ()
         ),

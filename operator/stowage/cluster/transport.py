@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.request import getproxies
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
@@ -48,7 +49,10 @@ class Transport:
 
     def __init__(self, configuration: Configuration, *, timeout: float = REQUEST_TIMEOUT) -> None:
         untyped: Any = configuration
-        untyped.client_session_kwargs = {"request_class": _GatedRequest}
+        # Trusted, the environment also means ~/.netrc, which aiohttp reads in a thread for each request, and
+        # whose password could stand in for our credentials.
+        kwargs = {"request_class": _GatedRequest, "trust_env": bool(getproxies())}
+        untyped.client_session_kwargs = kwargs
         self._client: Any = ApiClient(configuration)  # its methods have no types
         self._client.user_agent = USER_AGENT
         self._timeout = timeout

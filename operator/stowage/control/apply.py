@@ -9,14 +9,13 @@ from stowage.api.meta import FIELD_MANAGER
 from stowage.api.reasons import Code
 from stowage.cluster.errors import Conflict, Retry, Terminal
 from stowage.cluster.ports import DEPLOYMENTS, Body, Cluster, ResourceType
+from stowage.control.own_writes import OwnWrites
 from stowage.control.projections import Child, project_child
 from stowage.control.store import Store
 from stowage.placement.reasons import Reason
 from stowage.render.children import strategy
 from stowage.render.equality import difference
 from stowage.render.pin import applied, pin
-
-Written = Callable[[Store[Child], Body], None]
 
 
 class ChildRefusedError(Exception):
@@ -31,15 +30,15 @@ class Children:
     """Applies children through one cluster, remembering what the server returned."""
 
     def __init__(
-        self, cluster: Cluster, written: Written, may_upgrade: Callable[[], bool] = lambda: True
+        self, cluster: Cluster, own_writes: OwnWrites, may_upgrade: Callable[[], bool] = lambda: True
     ) -> None:
         """Args:
-        written: told the store and the body of what was stored.
+        own_writes: told of what is written here.
         may_upgrade: asked before pods are exchanged only since the catalog changed, where the object
             wants that.
         """
         self._cluster = cluster
-        self._written = written
+        self._own_writes = own_writes
         self._may_upgrade = may_upgrade
 
     async def apply(
@@ -62,7 +61,7 @@ class Children:
         if live is None:
             try:
                 # Unforced: what somebody else has under this name conflicts, at the least in its selector.
-                self._written(store, await self._write(resource, body, force=False))
+                await self._write(store, body, force=False)
                 return True
             except (Conflict, ChildRefusedError):
                 live = await self._look(resource, namespace, name)
@@ -73,15 +72,17 @@ class Children:
             body = self._pinned(workload, body, live.body)
         if difference(body, live.body, FIELD_MANAGER) is None:
             return False
-        self._written(store, await self._write(resource, body))
+        await self._write(store, body)
         return True
 
-    async def _write(self, resource: ResourceType, body: Body, *, force: bool = True) -> Body:
-        try:
-            return await self._cluster.apply(resource, body, force=force)
-        except Terminal as error:
-            # Also what RBAC, a quota or an admission policy forbids: the team must learn of it.
-            raise ChildRefusedError(Reason(Code.APPLY_FAILED, str(error))) from error
+    async def _write(self, store: Store[Child], body: Body, *, force: bool = True) -> None:
+        key = body["metadata"]["namespace"], body["metadata"]["name"]
+        with self._own_writes.write(store, key) as stored:
+            try:
+                stored(await self._cluster.apply(store.resource, body, force=force))
+            except Terminal as error:
+                # Also what RBAC, a quota or an admission policy forbids: the team must learn of it.
+                raise ChildRefusedError(Reason(Code.APPLY_FAILED, str(error))) from error
 
     def _pinned(self, workload: InferenceDeployment, body: Body, live: Body) -> Body:
         pinned = pin(body, live, automatic=False)
@@ -102,7 +103,7 @@ class Children:
             "metadata": {**kept.get("metadata", {}), "namespace": namespace, "name": name, "uid": child.uid},
             "spec": {**kept.get("spec", {}), "replicas": replicas, "strategy": strategy()},
         }
-        self._written(store, await self._write(store.resource, body))
+        await self._write(store, body)
 
     async def delete(self, store: Store[Child], namespace: str, name: str) -> None:
         """Deletes a child of ours; one that is gone is success."""

@@ -61,7 +61,7 @@ class Carrier:
         Raises:
             ChildRefusedError: a name is taken, or the server refuses a child.
         """
-        children = Children(self.cluster, self.world.written, may_upgrade)
+        children = Children(self.cluster, self.world.own_writes, may_upgrade)
         namespace = workload.metadata.namespace
         placed = {p.deployment for p in workload.status.placements} if workload.status is not None else ()
         await children.apply(self.world.services, workload, service(workload))

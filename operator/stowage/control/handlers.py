@@ -41,6 +41,22 @@ def _feed(store: AnyStore, hand_over: Callable[[Observed], None]) -> Any:
     return observe
 
 
+class NothingToCompare(kopf.DiffBaseStorage):
+    """Spares kopf the copy of each object that it would compare with the last one: only handlers of changes
+    need that, and we have none."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:  # noqa: ARG002
+        """Nothing is of the essence."""
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002
+        """Nothing was stored."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Stores nothing."""
+
+
 def _login(context: str | None) -> Any:
     """kopf gets the very credentials that our own client has; it asks again when they expire."""
 
@@ -65,6 +81,7 @@ def settings_for(stores: Iterable[AnyStore]) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = NothingToCompare()
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = (0.5, 1, 2, 4)
     settings.watching.inactivity_timeout = 70

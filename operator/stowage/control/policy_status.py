@@ -27,8 +27,8 @@ async def report_policies(cluster: Cluster, world: World, now: str) -> None:
             "metadata": {"name": policy.name, "resourceVersion": policy.metadata.resource_version},
             "status": after.to_wire(),
         }
-        stored = await cluster.apply(PLACEMENT_POLICIES, body, subresource="status")
-        world.written(world.policies, stored)
+        with world.own_writes.write(world.policies, ("", policy.name)) as stored:
+            stored(await cluster.apply(PLACEMENT_POLICIES, body, subresource="status"))
 
 
 def policy_status(policy: PlacementPolicy, default_names: list[str], now: str) -> PlacementPolicyStatus:

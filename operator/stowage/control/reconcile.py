@@ -230,8 +230,8 @@ class Reconciler:
     async def _write(self, key: Key, version: str, wire: Body) -> None:
         """Applies a status. With the resourceVersion, a decision made on an old object conflicts instead
         of overwriting."""
-        stored = await apply_status(self.cluster, INFERENCE_DEPLOYMENTS, key, version, wire)
-        self.world.written(self.world.workloads, stored)
+        with self.world.own_writes.write(self.world.workloads, key) as stored:
+            stored(await apply_status(self.cluster, INFERENCE_DEPLOYMENTS, key, version, wire))
 
 
 def refused_status(parsed: Parsed[InferenceDeployment], serving: int, now: str) -> Body:

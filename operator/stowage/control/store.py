@@ -55,6 +55,10 @@ class Store(Generic[T]):
         """The projections: a live view, not a copy."""
         return MappingProxyType(self._items)
 
+    def version(self, key: Key) -> int:
+        """The version of what is known; 0 of what isn't."""
+        return self._versions.get(key, 0)
+
     def observe(self, event: str | None, body: Body) -> None:
         """Takes in one event of a watch, or what a write returned."""
         key, version = object_key(body), version_of(body)

@@ -13,10 +13,10 @@ from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.placement_policy import PlacementPolicy
 from stowage.catalog import Catalog
 from stowage.cluster import ports
-from stowage.cluster.ports import Body
 from stowage.cluster.reflector import Key
 from stowage.control.building.jobs import BuildJob, project_job
 from stowage.control.holdings import Holdings
+from stowage.control.own_writes import Changed, OwnWrites
 from stowage.control.parsed import Parsed, Parser
 from stowage.control.projections import Child, PodUse, project_child, project_node
 from stowage.control.scope import Scope
@@ -27,9 +27,6 @@ from stowage.placement.discovery import Discoverer, Discovery
 from stowage.placement.dynamic import DeviceClass, Devices, DeviceSlice
 from stowage.placement.snapshot import Holding, Node, Pool, Snapshot
 from stowage.render.names import SELECTOR
-
-Changed = Callable[[str, Key], None]
-"""Told the plural and the key of what changed."""
 
 
 @dataclass
@@ -67,6 +64,7 @@ class World:
     usage: Usage = field(default_factory=Usage)
     slices: dict[Key, DeviceSlice] = field(default_factory=dict)
     device_classes: dict[Key, DeviceClass] = field(default_factory=dict)
+    own_writes: OwnWrites = field(init=False)
     holdings: Holdings = field(init=False)
     waiting: dict[Key, None] = field(default_factory=dict)
     """Those that wait for room, in the order in which they began to."""
@@ -74,6 +72,7 @@ class World:
     _discoverer: Discoverer = field(default_factory=Discoverer)
 
     def __post_init__(self) -> None:
+        self.own_writes = OwnWrites(self.changed)
         self.workloads = self._ours(ports.INFERENCE_DEPLOYMENTS, self._workload_changed)
         self.policies = self._ours(ports.PLACEMENT_POLICIES)
         self.classes = self._ours(ports.ACCELERATOR_CLASSES)
@@ -105,7 +104,7 @@ class World:
             self.waiting.pop(key, None)
         else:
             self.waiting[key] = None
-        self.changed(ports.INFERENCE_DEPLOYMENTS.plural, key)
+        self.own_writes.changed(ports.INFERENCE_DEPLOYMENTS.plural, key)
 
     def _is_ours(self, key: Key, child: Child) -> bool:
         owner = self.workloads.items.get((key[0], child.owner_name))
@@ -113,12 +112,12 @@ class World:
 
     def _deployment_changed(self, key: Key, old: Child | None, new: Child | None) -> None:
         self.holdings.deployment_changed(key, old, new)
-        self.changed(ports.DEPLOYMENTS.plural, key)
+        self.own_writes.changed(ports.DEPLOYMENTS.plural, key)
 
     def _notify(self, resource: ports.ResourceType) -> Callable[[Key, object, object], None]:
         def on_change(key: Key, old: object, new: object) -> None:  # noqa: ARG001 - a level, not an edge
             self._forget(resource)
-            self.changed(resource.plural, key)
+            self.own_writes.changed(resource.plural, key)
 
         return on_change
 
@@ -194,14 +193,6 @@ class World:
         self._derived.discovery = None
         self.changed(ports.DEVICE_CLASSES.plural, key)
 
-    def written(self, store: AnyStore, body: Body) -> None:
-        """Takes in what a write returned. Whoever wrote it knows it, so nothing is looked at again for it."""
-        changed, self.changed = self.changed, _nobody
-        try:
-            store.observe("MODIFIED", body)
-        finally:
-            self.changed = changed
-
     def reserve(self, namespace: str, holding: Holding) -> None:
         """Holds room for a decision that is being written."""
         self.holdings.reserve((namespace, holding.deployment), holding)
@@ -236,10 +227,6 @@ class World:
             seen = seen.evolve(used, held)
         self._derived.snapshot = seen
         return seen
-
-
-def _nobody(plural: str, key: Key) -> None:
-    """Is told, and does nothing."""
 
 
 def _same(one: tuple[Pool, ...], other: tuple[Pool, ...]) -> bool:

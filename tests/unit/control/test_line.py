@@ -12,8 +12,9 @@ from stowage.catalog import load_catalog
 from stowage.cluster.errors import Retry
 from stowage.cluster.ports import Body
 from stowage.cluster.reflector import Key
-from stowage.control.line import ROOM, Line, Turn, WorkKey, waits
+from stowage.control.line import ROOM, Line, Turn, WorkKey
 from stowage.control.queue import WorkQueue
+from stowage.control.waiting import waits
 from stowage.control.world import World
 
 POLICY = {"default": True, "priorityClasses": ["interactive", "batch"]}

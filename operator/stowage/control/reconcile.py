@@ -208,7 +208,8 @@ class Reconciler:
         now = self.clock()
         before, metadata = situation.workload.status, situation.workload.metadata
         after = status(situation, now.strftime(SECONDS))
-        changed = before is None or before.to_wire() != after.to_wire()
+        # Models that differ may yet read the same; those that don't are the quick and common case.
+        changed = before != after and (before is None or before.to_wire() != after.to_wire())
         if changed:
             await self._write(situation.workload.key, metadata.resource_version, after.to_wire())
         if situation.decision is not None:

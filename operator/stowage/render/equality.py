@@ -92,6 +92,8 @@ def difference(rendered: Mapping[str, Any], live: Mapping[str, Any], manager: st
 
 def _differences(wanted: Any, found: Any, path: str, names: Names, *, exact: bool) -> Iterator[str]:
     """Paths where ``found`` isn't ``wanted``. ``exact``: nothing but what is wanted may be there."""
+    if isinstance(wanted, str) and wanted == found:
+        return  # most of it
     exact = exact or (bool(names) and names[-1] in _EXACT)
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):
         yield from _map_differences(wanted, found, path, names, exact=exact)
@@ -228,7 +230,7 @@ def _is_absent(value: Any, names: Names) -> bool:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    return isinstance(value, list) or (isinstance(value, Sequence) and not isinstance(value, str | bytes))
 
 
 def _join(path: str, name: str) -> str:

@@ -9,15 +9,19 @@ import pytest
 from stowage.catalog import load_catalog
 from stowage.cluster.ports import Body
 from stowage.cluster.reflector import Key
+from stowage.control.failing.pods import OwnPod
 from stowage.control.line import ROOM, WorkKey
+from stowage.control.projections import PodUse
 from stowage.control.triggers import (
     CHILD_SECONDS,
     FLEET_SECONDS,
+    PROGRESS_SECONDS,
     ROOM_SECONDS,
     Triggers,
     everyone,
 )
 from stowage.control.world import World
+from stowage.placement.failure import PodState
 
 INFDS, FLEET, POLICIES = "inferencedeployments", ("fleet", "", ""), "placementpolicies"
 
@@ -101,3 +105,42 @@ def test_a_deployment_that_went_makes_room(bench: Bench) -> None:
 
 def test_everyone(bench: Bench) -> None:
     assert set(everyone(bench.world)) == {(INFDS, "shop", "chat"), (INFDS, "shop", "chat-8b")}
+
+
+def pod(**state: Any) -> OwnPod:
+    return OwnPod("uid", "chat", "12345678", PodState(**state))
+
+
+MADE, BOUND = pod(), pod(node="n1", since=1.0)
+READY = pod(node="n1", ready=True, running=True)
+NO_ROOM, CRASHED = pod(since=1.0), pod(node="n1", since=1.0, ended="OOMKilled", restarts=1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (None, MADE, PROGRESS_SECONDS),
+        (MADE, BOUND, PROGRESS_SECONDS),
+        (BOUND, pod(node="n1", since=1.0, waiting="ContainerCreating"), PROGRESS_SECONDS),
+        (BOUND, READY, PROGRESS_SECONDS),
+        (MADE, NO_ROOM, CHILD_SECONDS),
+        (NO_ROOM, BOUND, CHILD_SECONDS),
+        (BOUND, pod(node="n1", since=1.0, waiting="ImagePullBackOff"), CHILD_SECONDS),
+        (BOUND, CRASHED, CHILD_SECONDS),
+        (CRASHED, READY, CHILD_SECONDS),
+        (READY, None, CHILD_SECONDS),
+    ],
+)
+def test_a_pod_that_gets_on_is_less_urgent(
+    bench: Bench, old: OwnPod | None, new: OwnPod | None, expected: float
+) -> None:
+    bench.triggers.own_pod(lambda *_: None)(("shop", "p"), old, new)
+    assert bench.added == [((INFDS, "shop", "chat"), expected)]
+
+
+def test_a_foreign_pod_makes_room_only_when_it_goes(bench: Bench) -> None:
+    pod = PodUse("n1", {"pods": 1})
+    bench.world.pod_changed(("shop", "p"), None, pod)
+    assert bench.added == []
+    bench.world.pod_changed(("shop", "p"), pod, None)
+    assert bench.added == [(ROOM, ROOM_SECONDS)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from hashlib import blake2b
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.meta import FIELD_MANAGER
@@ -26,20 +28,26 @@ class ChildRefusedError(Exception):
         self.reason = reason
 
 
+Agreed = dict[tuple[str, str, str], bytes]
+"""By plural, namespace and name: the mark of what was rendered and of the live child that agreed with it."""
+
+
 class Children:
     """Applies children through one cluster, remembering what the server returned."""
 
     def __init__(
-        self, cluster: Cluster, own_writes: OwnWrites, may_upgrade: Callable[[], bool] = lambda: True
+        self, cluster: Cluster, own_writes: OwnWrites, may_upgrade: Callable[[], bool], agreed: Agreed
     ) -> None:
         """Args:
         own_writes: told of what is written here.
         may_upgrade: asked before pods are exchanged only since the catalog changed, where the object
             wants that.
+        agreed: remembered from one step to the next.
         """
         self._cluster = cluster
         self._own_writes = own_writes
         self._may_upgrade = may_upgrade
+        self._agreed = agreed
 
     async def apply(
         self, store: Store[Child], workload: InferenceDeployment, body: Body, *, expected: bool = False
@@ -53,27 +61,41 @@ class Children:
         Raises:
             ChildRefusedError: the name is taken by somebody else's object, or the server refuses ours.
         """
-        resource, name = store.resource, body["metadata"]["name"]
-        namespace = workload.metadata.namespace
+        namespace, name = workload.metadata.namespace, body["metadata"]["name"]
         live = store.items.get((namespace, name))
         if live is None and expected:
-            live = await self._look(resource, namespace, name)
+            live = await self._look(store.resource, namespace, name)
         if live is None:
             try:
                 # Unforced: what somebody else has under this name conflicts, at the least in its selector.
                 await self._write(store, body, force=False)
                 return True
             except (Conflict, ChildRefusedError):
-                live = await self._look(resource, namespace, name)
+                live = await self._look(store.resource, namespace, name)
                 if live is None:
                     raise
-        _check_owner(resource, workload, name, live)
-        if resource == DEPLOYMENTS:
-            body = self._pinned(workload, body, live.body)
-        if difference(body, live.body, FIELD_MANAGER) is None:
+        _check_owner(store.resource, workload, name, live)
+        wanted = self._wanted(store.resource, workload, body, live)
+        if wanted is None:
             return False
-        await self._write(store, body)
+        await self._write(store, wanted)
         return True
+
+    def _wanted(
+        self, resource: ResourceType, workload: InferenceDeployment, rendered: Body, live: Child
+    ) -> Body | None:
+        """What to apply, its pods pinned; None where the live one agrees with it."""
+        key = resource.plural, workload.metadata.namespace, rendered["metadata"]["name"]
+        mark = _mark(rendered, live)
+        if self._agreed.get(key) == mark:
+            return None
+        found = live.body
+        wanted = self._pinned(workload, rendered, found) if resource == DEPLOYMENTS else rendered
+        if difference(wanted, found, FIELD_MANAGER) is not None:
+            return wanted
+        if wanted is rendered:
+            self._agreed[key] = mark
+        return None
 
     async def _write(self, store: Store[Child], body: Body, *, force: bool = True) -> None:
         key = body["metadata"]["namespace"], body["metadata"]["name"]
@@ -96,9 +118,10 @@ class Children:
         child = store.items.get((namespace, name))
         if child is None:
             return
-        kept = applied(child.body, FIELD_MANAGER)
+        found = child.body
+        kept = applied(found, FIELD_MANAGER)
         body = {
-            **{k: child.body[k] for k in ("apiVersion", "kind")},
+            **{k: found[k] for k in ("apiVersion", "kind")},
             **kept,
             "metadata": {**kept.get("metadata", {}), "namespace": namespace, "name": name, "uid": child.uid},
             "spec": {**kept.get("spec", {}), "replicas": replicas, "strategy": strategy()},
@@ -120,6 +143,12 @@ class Children:
         for item in found.items:
             return project_child({"apiVersion": resource.api_version, "kind": resource.kind, **item})
         return None
+
+
+def _mark(rendered: Body, live: Child) -> bytes:
+    """Tells any two pairs from each other."""
+    text = f"{json.dumps(rendered)}\n{live.text}"
+    return blake2b(text.encode(), digest_size=16).digest()
 
 
 def _check_owner(resource: ResourceType, workload: InferenceDeployment, name: str, live: Child) -> None:

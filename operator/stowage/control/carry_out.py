@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.reasons import Code
 from stowage.cluster.ports import Cluster
 from stowage.cluster.reflector import Key
-from stowage.control.apply import Children
+from stowage.control.apply import Agreed, Children
 from stowage.control.projections import Child
 from stowage.control.world import World
 from stowage.placement.capacity import Ledger
@@ -17,7 +17,7 @@ from stowage.placement.decision import Chosen
 from stowage.placement.options import room_in
 from stowage.placement.outcome import devices_text
 from stowage.placement.reasons import Reason
-from stowage.render.children import deployment, disruption_budget, rolls_one_by_one, service
+from stowage.render.children import deployment, disruption_budget, service
 from stowage.render.names import deployment_name
 from stowage.render.roll import BLOCKED, SURGE, Roll, roll
 from stowage.render.transition import Serving, Transition, remaining
@@ -34,7 +34,7 @@ def serving_of(world: World, key: Key, uid: str) -> tuple[Serving, ...]:
             available=child.serves,
             observed=child.observed,
             rolling=child.rolling,
-            one_by_one=rolls_one_by_one(child.body),
+            one_by_one=child.one_by_one,
         )
         for (space, name), child in world.holdings.owned_by(uid)
         if space == key[0] and child.placement is not None
@@ -47,6 +47,7 @@ class Carrier:
 
     cluster: Cluster
     world: World
+    agreed: Agreed = field(default_factory=dict)
 
     async def carry_out(
         self,
@@ -61,7 +62,7 @@ class Carrier:
         Raises:
             ChildRefusedError: a name is taken, or the server refuses a child.
         """
-        children = Children(self.cluster, self.world.own_writes, may_upgrade)
+        children = Children(self.cluster, self.world.own_writes, may_upgrade, self._agreed())
         namespace = workload.metadata.namespace
         placed = {p.deployment for p in workload.status.placements} if workload.status is not None else ()
         await children.apply(self.world.services, workload, service(workload))
@@ -75,6 +76,13 @@ class Carrier:
             await children.scale(self.world.deployments, namespace, name, replicas)
         for name in step.delete:
             await children.delete(self.world.deployments, namespace, name)
+
+    def _agreed(self) -> Agreed:
+        """Emptied when it has grown beyond what there is: it only saves comparisons."""
+        stores = self.world.services, self.world.budgets, self.world.deployments
+        if len(self.agreed) > sum(2 * len(store.items) for store in stores) + 100:
+            self.agreed.clear()
+        return self.agreed
 
     def _is_to_be_protected(self, workload: InferenceDeployment) -> bool:
         """Whether there is a pod that serves, or a budget that may have been edited. Before, a budget

@@ -8,7 +8,7 @@ from stowage.cluster.reflector import Key
 from stowage.control.projections import Child
 from stowage.control.usage import Group, Usage
 from stowage.placement.snapshot import Holding, HoldingKey
-from stowage.render.names import OWNER_LABEL, placement_hash
+from stowage.render.names import placement_hash
 
 
 class Holdings:
@@ -97,8 +97,7 @@ class Holdings:
 
 
 def _group(key: Key, child: Child) -> Group:
-    owner = (child.body["metadata"].get("labels") or {}).get(OWNER_LABEL, "")
-    return key[0], owner, placement_hash(child.placement) if child.placement is not None else ""
+    return key[0], child.labelled, placement_hash(child.placement) if child.placement is not None else ""
 
 
 def _drop(index: dict[Group, set[Key]] | dict[str, set[Key]], name: Group | str, key: Key) -> None:

@@ -10,6 +10,7 @@ from stowage.api.meta import API_VERSION, Resource
 from stowage.api.parse import InvalidObject, parse
 from stowage.cluster.ports import Body
 from stowage.cluster.reflector import Key, object_key
+from stowage.control.shared import share
 
 R = TypeVar("R", bound=Resource)
 _log = logging.getLogger(__name__)
@@ -89,4 +90,4 @@ class Parser(Generic[R]):
     @staticmethod
     def _parse(body: Body) -> R:
         value: R = parse(body, lenient=True)  # type: ignore[assignment]
-        return value
+        return share(value)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
 from typing import Any
 
+from stowage.api.meta import FIELD_MANAGER
 from stowage.api.quantity import parse_bytes, parse_count, parse_millis
 from stowage.cluster.ports import Body
 from stowage.placement.snapshot import Amounts, Node, Placement, Taint
-from stowage.render.names import OWNER_LABEL, PLACEMENT_LABEL, placement_of
+from stowage.render.children import rolls_one_by_one
+from stowage.render.names import OWNER_LABEL, PLACEMENT_LABEL, RUNTIME_REVISION, SPEC_HASH, placement_of
 
 BYTES = frozenset({"memory", "ephemeral-storage"})
 
@@ -123,7 +126,16 @@ class Child:
     owner_uid: str
     owner_kind: str
     owner_name: str
-    body: Body
+    text: str
+    """The object as JSON, without what nobody here reads: a fifth of the memory that a dictionary takes."""
+    labelled: str = ""
+    """The InferenceDeployment that its label names."""
+    revision: str = ""
+    """The runtime revision that its pods were rendered with."""
+    spec_hash: str = ""
+    """Of the spec that it was rendered for."""
+    one_by_one: bool = False
+    """Whether it rolls without a pod more."""
     replicas: int = 0
     ready: int = 0
     """Pods that are ready and of the present template."""
@@ -138,6 +150,12 @@ class Child:
     placement: Placement | None = None
     requests: Amounts | None = None
 
+    @property
+    def body(self) -> Body:
+        """The object, made anew of its text."""
+        found: Body = json.loads(self.text)
+        return found
+
 
 def controller_of(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     """The owner reference of the controller; empty where there is none."""
@@ -147,7 +165,7 @@ def controller_of(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
 def project_child(body: Body) -> Child:
     """A child without the status fields that nobody here reads."""
     metadata = body["metadata"]
-    controller = controller_of(metadata)
+    controller, annotations = controller_of(metadata), metadata.get("annotations") or {}
     status, spec = body.get("status") or {}, body.get("spec") or {}
     observed = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
     pod = (spec.get("template") or {}).get("spec")
@@ -160,7 +178,11 @@ def project_child(body: Body) -> Child:
         owner_uid=controller.get("uid", ""),
         owner_kind=controller.get("kind", ""),
         owner_name=controller.get("name", ""),
-        body={**{k: v for k, v in body.items() if k != "status"}, "metadata": _without_status(metadata)},
+        text=json.dumps({**body, "status": None, "metadata": _ours(metadata)}, separators=(",", ":")),
+        labelled=(metadata.get("labels") or {}).get(OWNER_LABEL, ""),
+        revision=annotations.get(RUNTIME_REVISION, ""),
+        spec_hash=annotations.get(SPEC_HASH, ""),
+        one_by_one=rolls_one_by_one(body),
         replicas=spec.get("replicas", 0) if pod is not None else 0,
         ready=_ready(status) if pod is not None and observed else 0,
         serves=int(status.get("readyReplicas", 0)) if pod is not None else 0,
@@ -168,16 +190,17 @@ def project_child(body: Body) -> Child:
         observed=observed,
         refused=refused.get("message", ""),
         refused_since=refused.get("lastTransitionTime", ""),
-        placement=placement_of(metadata.get("annotations") or {}),
+        placement=placement_of(annotations),
         requests=pod_requests(pod) if pod is not None else None,
     )
 
 
-def _without_status(metadata: Mapping[str, Any]) -> Body:
-    """Metadata that stays the same while only the status changes."""
+def _ours(metadata: Mapping[str, Any]) -> Body:
+    """Metadata that stays the same while only the status changes, or what others own."""
     kept = {k: v for k, v in metadata.items() if k not in ("resourceVersion", "managedFields")}
     if entries := metadata.get("managedFields"):
-        kept["managedFields"] = [e for e in entries if e.get("subresource") != "status"]
+        ours = [e for e in entries if e.get("manager") == FIELD_MANAGER]
+        kept["managedFields"] = [e for e in ours if e.get("subresource") != "status"]
     return kept
 
 

@@ -34,7 +34,7 @@ from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Demand, Holding
 from stowage.render.additions import refused_addition
 from stowage.render.conditions import conditions
-from stowage.render.names import RUNTIME_REVISION, deployment_name
+from stowage.render.names import deployment_name
 from stowage.render.roll import Roll
 from stowage.render.status import Situation, status
 from stowage.render.transition import Serving, Transition, transition
@@ -198,9 +198,7 @@ class Reconciler:
     def _revisions(self, workload: InferenceDeployment, serving: tuple[Serving, ...]) -> dict[str, str]:
         found: dict[str, str] = {}
         for one in serving:
-            child = self.world.deployments.items[workload.metadata.namespace, one.name]
-            annotations = child.body["metadata"].get("annotations") or {}
-            found[one.name] = annotations.get(RUNTIME_REVISION, "")
+            found[one.name] = self.world.deployments.items[workload.metadata.namespace, one.name].revision
         return found
 
     async def _report(self, situation: Situation) -> None:

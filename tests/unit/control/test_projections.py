@@ -160,3 +160,19 @@ def test_usage_counts_by_namespace_deployment_and_placement() -> None:
     assert usage.bound(("s", "chat", "aaaa")) == ("n0", "n1")
     assert usage.bound(("s", "chat", "bbbb")) == ("n2",)
     assert usage.bound(("t", "chat", "aaaa")) == ("n3",)
+
+
+def test_a_child_is_kept_as_text_without_what_nobody_reads() -> None:
+    ours = {"manager": "stowage", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
+    theirs = {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:metadata": {}}}
+    status = {"manager": "stowage", "operation": "Apply", "subresource": "status", "fieldsV1": {}}
+    metadata = {"name": "d", "resourceVersion": "7", "labels": {"stowage.dev/inference-deployment": "chat"}}
+    body = {"metadata": {**metadata, "managedFields": [ours, theirs, status]}, "spec": {"replicas": 1}}
+    child = project_child({**body, "status": {"replicas": 1}})
+    del metadata["resourceVersion"]
+    assert child.body == {
+        "metadata": {**metadata, "managedFields": [ours]},
+        "spec": {"replicas": 1},
+        "status": None,
+    }
+    assert child.labelled == "chat"

@@ -24,7 +24,7 @@ from stowage.placement.backoffs import Backoff, Backoffs, after_failure, in_forc
 from stowage.placement.failure import Later, Observed, Times, Verdict, broken, judge
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Placement, Pool
-from stowage.render.names import SPEC_HASH, placement_hash, spec_hash
+from stowage.render.names import placement_hash, spec_hash
 from stowage.render.transition import Serving
 
 SHORTEST = 0.2
@@ -154,8 +154,7 @@ class Failures:
     def _is_edited(self, workload: InferenceDeployment, one: Serving) -> bool:
         """Whether the spec was edited since the Deployment was rendered: it may well do by now."""
         child = self._world.deployments.items.get((workload.metadata.namespace, one.name))
-        annotations = child.body["metadata"].get("annotations") or {} if child is not None else {}
-        return annotations.get(SPEC_HASH, "") not in ("", spec_hash(workload))
+        return child is not None and child.spec_hash not in ("", spec_hash(workload))
 
     def _hold(self, subject: _Subject, times: Times) -> Reason | None:
         """Why a placement whose pool is gone is still waited for."""

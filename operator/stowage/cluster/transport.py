@@ -5,7 +5,6 @@ The library does TLS, proxies, credentials and the connection pool; its generate
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.request import getproxies
 
 import aiohttp
+import orjson
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException
 
@@ -138,7 +138,7 @@ def encoded(request: Request) -> tuple[str, Body | str | None]:
     """
     if request.content_type != _YAML:
         return request.content_type, request.body
-    text = json.dumps(request.body, ensure_ascii=False)
+    text = orjson.dumps(request.body).decode()
     return f"{_YAML}; charset=utf-8", _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -210,7 +210,7 @@ async def _next_chunk(stream: aiohttp.StreamReader) -> bytes:
 def _decode(content: bytes, request: Request) -> Body:
     """Parse an object; anything else comes from something that stands between us and the API server."""
     try:
-        body: Any = json.loads(content)
+        body: Any = orjson.loads(content)
     except ValueError as error:
         raise Retry(f"{request.title}: the answer isn't JSON: {_shown(content)}") from error
     if not isinstance(body, dict):
@@ -221,7 +221,7 @@ def _decode(content: bytes, request: Request) -> Body:
 def _refusal(answer: Any, content: bytes, request: Request) -> ClusterError:
     """The error for an answer with a ``metav1.Status``; a proxy's other text becomes its message."""
     try:
-        body: Any = json.loads(content)
+        body: Any = orjson.loads(content)
     except ValueError:
         body = None
     status = body if isinstance(body, dict) else {"message": _shown(content)}

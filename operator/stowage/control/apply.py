@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from hashlib import blake2b
+
+import orjson
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.meta import FIELD_MANAGER
@@ -147,8 +148,7 @@ class Children:
 
 def _mark(rendered: Body, live: Child) -> bytes:
     """Tells any two pairs from each other."""
-    text = f"{json.dumps(rendered)}\n{live.text}"
-    return blake2b(text.encode(), digest_size=16).digest()
+    return blake2b(orjson.dumps(rendered) + b"\n" + live.text, digest_size=16).digest()
 
 
 def _check_owner(resource: ResourceType, workload: InferenceDeployment, name: str, live: Child) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
 from typing import Any
+
+import orjson
 
 from stowage.api.meta import FIELD_MANAGER
 from stowage.api.quantity import parse_bytes, parse_count, parse_millis
@@ -126,7 +127,7 @@ class Child:
     owner_uid: str
     owner_kind: str
     owner_name: str
-    text: str
+    text: bytes
     """The object as JSON, without what nobody here reads: a fifth of the memory that a dictionary takes."""
     labelled: str = ""
     """The InferenceDeployment that its label names."""
@@ -153,7 +154,7 @@ class Child:
     @property
     def body(self) -> Body:
         """The object, made anew of its text."""
-        found: Body = json.loads(self.text)
+        found: Body = orjson.loads(self.text)
         return found
 
 
@@ -178,7 +179,7 @@ def project_child(body: Body) -> Child:
         owner_uid=controller.get("uid", ""),
         owner_kind=controller.get("kind", ""),
         owner_name=controller.get("name", ""),
-        text=json.dumps({**body, "status": None, "metadata": _ours(metadata)}, separators=(",", ":")),
+        text=orjson.dumps({**body, "status": None, "metadata": _ours(metadata)}),
         labelled=(metadata.get("labels") or {}).get(OWNER_LABEL, ""),
         revision=annotations.get(RUNTIME_REVISION, ""),
         spec_hash=annotations.get(SPEC_HASH, ""),

@@ -18,6 +18,8 @@ UNSEEN: frozenset[Grant] = frozenset(
     {
         # Admission asks about it, and no request does.
         ("stowage.dev", "inferencedeployments", "finalizers", "update"),
+        # Where a variant is edited while it is built.
+        ("batch", "jobs", "", "delete"),
         # Only where Karpenter is.
         ("karpenter.sh", "nodeclaims", "", "get"),
         # Where a policy is wrong, or an event repeats: not a part of this run.

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.builder.conftest import Build
+from tests.builder.conftest import BUILDER, Build
 
 CALIBRATED = {"onnx-static-int8", "openvino-int8"}
 METHODS = {
@@ -191,3 +195,20 @@ def test_a_wrong_order_says_what_is_wrong(
     assert done.code == code, done.errors
     assert says in done.report["error"]["message"]
     assert not output.exists()
+
+
+def test_one_that_is_told_to_end_leaves_nothing(python: Path, digits: Path, tmp_path: Path) -> None:
+    output = tmp_path / "store" / "result"
+    options = {
+        "from": digits / "model.onnx", "method": "fp16", "output": output,
+        "evaluation": digits / "evaluation.npz", "benchmark-threads": 1, "benchmark-seconds": 300,
+    }  # fmt: skip
+    arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    command = [str(python), "-m", "stowage_builder", "build", *arguments]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(BUILDER)}) as process:
+        deadline = time.monotonic() + 60
+        while not (output.parent.is_dir() and any(output.parent.iterdir())) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert list(output.parent.iterdir()) == []

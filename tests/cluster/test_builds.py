@@ -112,6 +112,17 @@ def serves(stage: Stage) -> list[str]:
     return [p["variant"] for p in (stage.infd("digits").get("status") or {}).get("placements", ())]
 
 
+def announced(stage: Stage) -> list[tuple[str, str, str]]:
+    """The events about builds, once the last one tells of an end."""
+
+    def look() -> list[tuple[str, str, str]]:
+        items = sorted(stage.items("events.events.k8s.io"), key=lambda e: e["eventTime"] or "")
+        found = [(e["type"], e["reason"], e.get("note", "")) for e in items]
+        return [e for e in found if e[1] in ("VariantBuilding", "VariantBuilt", "BuildFailed")]
+
+    return eventually(look, lambda found: bool(found) and found[-1][1] != "VariantBuilding")
+
+
 def jobs(stage: Stage) -> list[str]:
     return [job["metadata"]["uid"] for job in stage.items("jobs")]
 
@@ -175,6 +186,14 @@ def test_a_needed_variant_is_built_gated_and_served(stage: Stage) -> None:
     assert profile["latencySeconds"] == "0.004"
     assert told(stage, "fp32")["profiles"][0]["latencySeconds"] == "0.012"
 
+    assert announced(stage)[1:] == [
+        (
+            "Normal",
+            "VariantBuilt",
+            "variant int8 was built: 24117248 bytes, quality 0.995 (top-1 agreement with the reference)",
+        )
+    ]
+
     # Measured three times as quick: it takes over, from the volume that it was built into.
     eventually(lambda: serves(stage), lambda found: found == ["int8"])
     stage.wait_ready("digits")
@@ -207,6 +226,11 @@ def test_a_failed_build_says_why_and_is_tried_anew_when_its_job_is_gone(stage: S
     finish(stage, {"error": {"code": "BadInput", "message": "calibration.npz can't be read as .npz"}}, code=3)
     failed = wait_for(stage, "Failed")
     assert (failed["reason"], failed["message"]) == ("BuildFailed", "calibration.npz can't be read as .npz")
+    job = failed["provenance"]["job"]
+    assert announced(stage) == [
+        ("Normal", "VariantBuilding", f"variant int8: Job {job} builds it"),
+        ("Warning", "BuildFailed", f"variant int8 could not be built: {failed['message']}"),
+    ]
     eventually(lambda: verdict(stage).get("code"), lambda code: code == "BuildFailed")
     stage.wait_ready("digits")
     assert serves(stage) == ["fp32"]
@@ -215,6 +239,22 @@ def test_a_failed_build_says_why_and_is_tried_anew_when_its_job_is_gone(stage: S
     stage.kubectl("delete", "jobs", "--all")
     eventually(lambda: jobs(stage), lambda found: len(found) == 1 and found != [first])
     wait_for(stage, "Building")
+
+
+def test_a_build_of_an_edited_variant_is_ended(stage: Stage) -> None:
+    prepare(stage)
+    stage.apply(digits(stage))
+    before = wait_for(stage, "Building")
+    (first,) = jobs(stage)
+
+    other = {**INT8, "build": {**INT8["build"], "calibration": "pvc://models/digits/more.npz"}}
+    stage.apply(digits(stage, [FP32, other]))
+    eventually(lambda: jobs(stage), lambda found: len(found) == 1 and found != [first])
+    after = wait_for(stage, "Building")
+    assert after["inputs"] != before["inputs"]
+
+    stage.apply(digits(stage, [FP32]))
+    eventually(lambda: jobs(stage), lambda found: found == [])
 
 
 def test_nothing_is_built_that_no_candidate_needs_or_the_policy_does_not_allow(stage: Stage) -> None:

@@ -70,11 +70,11 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [list, watch, create, patch]
-# One Job for each variant that is to be built; Kubernetes deletes it an hour after its end, or with
-# its owner.
+# One Job for each variant that is to be built; it is deleted when its variant was edited before its
+# end, else by Kubernetes an hour after that, or with its owner.
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [list, watch, create]
+  verbs: [list, watch, create, delete]
 # Tells what happened, and asks what an autoscaler said of a pod that has no node.
 - apiGroups: [events.k8s.io]
   resources: [events]

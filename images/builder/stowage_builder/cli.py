@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from stowage_builder import __version__
@@ -23,6 +25,7 @@ MESSAGE_LENGTH = 1000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 built or there already, else see ``errors``."""
+    signal.signal(signal.SIGTERM, _end)
     given = _parser().parse_args(arguments)
     order = Order(
         source=given.source,
@@ -44,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _tell(given.report, report)
     print(json.dumps(report, indent=2))
     return 0
+
+
+def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal wants it
+    """Leaves by way of all that cleans up. A container's first process has no handler but those it sets."""
+    sys.exit(128 + number)
 
 
 def _tell(path: Path | None, report: dict[str, Any]) -> None:

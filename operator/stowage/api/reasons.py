@@ -17,6 +17,7 @@ FROZEN = "Ready, Placed, Reconciling=False, Stalled=False"
 NOTHING_WANTED = f"Placed=True; {FEASIBLE}"
 QUIET = "Reconciling=False, Stalled=False; a PlacementPolicy's Ready=True"
 CONFLICT = "a PlacementPolicy's Ready=False"
+EVENT = "an event"
 
 
 class Code(StrEnum):
@@ -152,6 +153,10 @@ class Code(StrEnum):
     QUALITY_UNKNOWN = (
         "QualityUnknown", "Nobody measured the built variant's quality.", REJECTED,
         "Give build.evaluation data, or name a policy whose builds.unknownQuality is Serve.",
+    )
+    VARIANT_BUILT = (
+        "VariantBuilt", "The variant was built.", EVENT,
+        "Nothing is to be done: status.variants has its size, quality and digest.",
     )
     # Of a candidate: what the cluster hasn't got at the moment.
     NO_USABLE_NODE = (

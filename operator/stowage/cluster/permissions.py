@@ -149,9 +149,9 @@ PERMISSIONS = (
     Permission(
         Scope.WORKLOAD,
         (ports.JOBS,),
-        ("list", "watch", "create"),
-        "One Job for each variant that is to be built; Kubernetes deletes it an hour after its end, or with "
-        "its owner.",
+        ("list", "watch", "create", "delete"),
+        "One Job for each variant that is to be built; it is deleted when its variant was edited before its "
+        "end, else by Kubernetes an hour after that, or with its owner.",
     ),
     Permission(
         Scope.WORKLOAD,

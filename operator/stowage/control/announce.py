@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from stowage.api.inference_deployment import InferenceDeployment
-from stowage.api.inference_deployment_status import InferenceDeploymentStatus
+from stowage.api.inference_deployment_status import InferenceDeploymentStatus, VariantStatus
 from stowage.api.meta import API_VERSION, Condition
+from stowage.api.reasons import Code
 from stowage.cluster.ports import EVENTS, Body
 
 CONTROLLER = "stowage.dev/operator"
@@ -14,7 +15,7 @@ def transitions(
     before: InferenceDeploymentStatus | None, after: InferenceDeploymentStatus
 ) -> list[tuple[str, str, str]]:
     """What is worth an event: (type, reason, note) for each change of Placed, Ready, or the placements,
-    and each failure."""
+    each failure, and each build that starts or ends."""
     found: list[tuple[str, str, str]] = []
     old, new = _by_type(before), _by_type(after)
     moved = before is not None and {p.deployment for p in before.placements} != {
@@ -29,7 +30,7 @@ def transitions(
         if (changed and not repeats) or (kind == "Placed" and moved and not changed):
             routine = now.status == "True" or now.reason in ("Starting", "Moving")
             found.append(("Normal" if routine else "Warning", now.reason, now.message))
-    return [*_failures(before, after), *found]
+    return [*_failures(before, after), *_builds(before, after), *found]
 
 
 def _failures(
@@ -41,6 +42,25 @@ def _failures(
         for b in after.backoffs
         if (b.candidate, b.until) not in known
     ]
+
+
+def _builds(
+    before: InferenceDeploymentStatus | None, after: InferenceDeploymentStatus
+) -> list[tuple[str, str, str]]:
+    known = {(v.name, v.inputs, v.state, v.message) for v in before.variants} if before is not None else set()
+    changed = [v for v in after.variants if (v.name, v.inputs, v.state, v.message) not in known]
+    return [_build(v) for v in changed if v.state in ("Building", "Built", "Failed")]
+
+
+def _build(variant: VariantStatus) -> tuple[str, str, str]:
+    if variant.state == "Failed":
+        note = f"variant {variant.name} could not be built: {variant.message}"
+        return "Warning", Code.BUILD_FAILED.value, note
+    if variant.state == "Building":
+        return "Normal", Code.VARIANT_BUILDING.value, f"variant {variant.name}: {variant.message}"
+    quality = f"quality {variant.quality} ({variant.metric})" if variant.quality else "quality unknown"
+    note = f"variant {variant.name} was built: {variant.size} bytes, {quality}"
+    return "Normal", Code.VARIANT_BUILT.value, note
 
 
 def _by_type(status: InferenceDeploymentStatus | None) -> dict[str, Condition]:

@@ -6,7 +6,11 @@ from typing import Literal
 
 import pytest
 
-from stowage.api.inference_deployment_status import InferenceDeploymentStatus, PlacementStatus
+from stowage.api.inference_deployment_status import (
+    InferenceDeploymentStatus,
+    PlacementStatus,
+    VariantStatus,
+)
 from stowage.api.meta import Condition
 from stowage.control.announce import transitions
 
@@ -86,3 +90,48 @@ def test_transitions(
     found = transitions(before, after)
     assert [(kind, reason) for kind, reason, _ in found] == expected
     assert [note for *_, note in found] == [f"about {reason}" for _, reason in expected]
+
+
+def variant(state: str, **more: str) -> VariantStatus:
+    return VariantStatus.model_validate({"name": "int8", "state": state, "inputs": "abc", **more})
+
+
+NOT_BUILT = variant("NotBuilt", message="no candidate that could serve needs it")
+BUILDING = variant("Building", message="Job chat-abc builds it")
+BUILT = variant("Built", size="100", quality="0.99", metric="top-1 agreement")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (None, NOT_BUILT, []),
+        (NOT_BUILT, BUILDING, [("Normal", "VariantBuilding", "variant int8: Job chat-abc builds it")]),
+        (BUILDING, BUILDING, []),
+        (
+            BUILDING,
+            BUILT,
+            [("Normal", "VariantBuilt", "variant int8 was built: 100 bytes, quality 0.99 (top-1 agreement)")],
+        ),
+        (BUILT, BUILT, []),
+        (
+            BUILDING,
+            variant("Built", size="100"),
+            [("Normal", "VariantBuilt", "variant int8 was built: 100 bytes, quality unknown")],
+        ),
+        (
+            BUILDING,
+            variant("Failed", message="no room"),
+            [("Warning", "BuildFailed", "variant int8 could not be built: no room")],
+        ),
+        (
+            BUILT,
+            variant("Building", inputs="other", message="Job chat-other builds it"),
+            [("Normal", "VariantBuilding", "variant int8: Job chat-other builds it")],
+        ),
+    ],
+)
+def test_builds_that_start_and_end(
+    before: VariantStatus | None, after: VariantStatus, expected: list[tuple[str, str, str]]
+) -> None:
+    was = InferenceDeploymentStatus(variants=[before]) if before else None
+    assert transitions(was, InferenceDeploymentStatus(variants=[after])) == expected

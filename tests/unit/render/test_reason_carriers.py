@@ -79,4 +79,4 @@ def test_a_paused_object_says_so_in_all_conditions() -> None:
 def test_every_code_is_carried_by_something() -> None:
     for code in Code:
         conditional = code in CASES or code in (Code.PAUSED, Code.DEFAULT_CONFLICT)
-        assert conditional or re.fullmatch(r"a (Rejected|Feasible) candidate", code.where), code
+        assert conditional or re.fullmatch(r"a (Rejected|Feasible) candidate|an event", code.where), code

@@ -39,8 +39,10 @@ class Builds:
     async def review(self, workload: InferenceDeployment) -> tuple[VariantStatus, ...]:
         """How far each variant is that is built, and what was measured of references.
 
-        Reads the pods of a Job once, when it has ended; what was read is kept in status.
+        Reads the pods of a Job once, when it has ended; what was read is kept in status. Ends what nobody
+        needs any more.
         """
+        await self._cancel(workload)
         found: dict[str, VariantStatus] = {}
         states = build_states(workload)
         for variant in workload.spec.variants:
@@ -73,6 +75,19 @@ class Builds:
         if before is not None and before.state == "Failed" and before.provenance is not None:
             return (before,)
         return await self._read(workload, variant, job)
+
+    async def _cancel(self, workload: InferenceDeployment) -> None:
+        """Deletes Jobs that are still building what the spec doesn't say any more."""
+        namespace, uid = workload.metadata.namespace, workload.metadata.uid
+        running = {
+            name: job
+            for (where, name), job in self.world.jobs.items.items()
+            if job.owner_uid == uid and where == namespace and job.state == "Running"
+        }
+        wanted = {build_name(workload, v) for v in workload.spec.variants if v.build is not None}
+        for name in running.keys() - wanted:
+            await self.cluster.delete(ports.JOBS, name, namespace, uid=running[name].uid)
+            _log.info("%s/%s: Job %s ended: its variant was edited", *workload.key, name)
 
     def _job(self, workload: InferenceDeployment, variant: Variant) -> BuildJob | None:
         job = self.world.jobs.items.get((workload.metadata.namespace, build_name(workload, variant)))

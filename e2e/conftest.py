@@ -22,7 +22,17 @@ from e2e.models import train
 from e2e.platform import DATA, NAMESPACE, add_nodes, mlserver_override
 from e2e.report import collect
 
-ORDER = ("install", "samples", "serving", "fallback", "variants", "upgrade", "failover", "uninstall")
+ORDER = (
+    "install",
+    "samples",
+    "serving",
+    "fallback",
+    "variants",
+    "openvino",
+    "upgrade",
+    "failover",
+    "uninstall",
+)
 """A test file for each, in the order of an installation's life."""
 
 

@@ -73,7 +73,8 @@ def status(situation: Situation, now: str) -> InferenceDeploymentStatus:
             wanted=wanted,
             ready=sum(p.ready_replicas for p in placements if not p.draining),
             draining=bool(situation.draining),
-            serving=ready,
+            # Pods of an older template, too: a roll whose new pods fail goes on by them.
+            serving=max(ready, sum(s.serves for s in situation.serving)),
             now=now,
         ),
         placements=placements[:MAX_PLACEMENTS],

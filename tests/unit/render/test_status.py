@@ -241,6 +241,16 @@ def test_a_problem_shows_what_serves_as_it_was() -> None:
     assert placements(paused) == {"l4": (2, 2, True, THEN), ON_A100.pool.name: (2, 0, False, NOW)}
 
 
+def test_what_an_older_template_serves_goes_on_where_its_successor_fails() -> None:
+    crash = Reason(Code.CRASH_LOOP, "its container crashed 3 times, at last with Error")
+    rolling = replace(serving(L4, 0), available=1, rolling=True)
+    found = status(situation(decision(L4), rolling, problem=crash), NOW)
+    ready = next(c for c in found.conditions if c.type == "Ready")
+    assert (ready.status, ready.reason) == ("False", "CrashLoop")
+    assert ready.message == f"{crash.message}; 1 replica goes on serving"
+    assert found.ready_replicas == 0
+
+
 def test_what_was_refused_is_no_placement() -> None:
     conflict = Reason(Code.NAME_CONFLICT, "Service shop/chat exists and isn't Stowage's")
     found = status(situation(decision(L4), problem=conflict), NOW)

@@ -16,6 +16,9 @@ from devcluster.entry import run_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 FULL = Size()
+MINUTES = 35.0
+WIDTH = 150
+"""Columns of the table where there is no terminal to ask."""
 EPILOG = """\b
 Examples:
 
@@ -43,6 +46,7 @@ def main(
     churn: Annotated[float, typer.Option(help="Of them, replaced a second.")] = FULL.churn,
     seconds: Annotated[float, typer.Option(help="Of the fleet's steady state.")] = FULL.seconds,
     bursts: Annotated[str, typer.Option(help="Sizes of the bursts.")] = ",".join(map(str, FULL.bursts)),
+    minutes: Annotated[float, typer.Option(help="For all: what would begin later is left out.")] = MINUTES,
     curve: Annotated[str, typer.Option(help="Numbers of the curve.")] = ",".join(map(str, FULL.curve)),
 ) -> int:
     """Measures decisions by CPU time, and the operator on a real API server from outside.
@@ -65,7 +69,7 @@ def main(
         bursts=_numbers(bursts),
         curve=_numbers(curve),
     )
-    book = Book(lambda text: print(text, flush=True))  # noqa: T201 - of a command
+    book = Book(lambda text: print(text, flush=True), minutes=minutes)  # noqa: T201
     try:
         size = catalogue.SMALL if small else catalogue.Sizes(live=live)
         catalogue.run(names or (), size, book)
@@ -80,7 +84,7 @@ def _conclude(book: Book, save: bool) -> None:
         return
     made = report.record(book.results, book.failures)
     before = report.last(report.RESULTS, made["machine"])
-    report.show(made, before, Console())
+    report.show(made, before, Console(width=None if sys.stdout.isatty() else WIDTH))
     typer.echo("\n" + report.markdown(made, before))
     if save and book.results:
         typer.echo(f"kept in {report.save(made, report.RESULTS).relative_to(report.RESULTS.parents[1])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +17,23 @@ class Book:
     tell: Callable[[str], object] = print
     results: list[Result] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+    minutes: float = math.inf
+    """For the whole run: what would begin later is left out, and said so."""
     _start: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float:
+        """Seconds of the run's time that are left."""
+        return self.minutes * 60 - (time.monotonic() - self._start)
+
+    def begins(self, name: str, needs: float = 0.0) -> bool:
+        """Whether there is time for a scenario that needs so many seconds; notes it where there isn't."""
+        if self.left > needs:
+            self.say(f"{name}: begins")
+            return True
+        self.failures[name] = f"left out: of {self.minutes:g} minutes for the run too few were left"
+        self.say(f"{name}: {self.failures[name]}")
+        return False
 
     def say(self, text: str) -> None:
         """A line of progress."""

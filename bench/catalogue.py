@@ -21,9 +21,10 @@ PHASES: dict[str, campaign.Phase] = {
 ALONE: dict[str, Callable[[sizes.Size, Book], None]] = {
     "single": burst.single,
     "burst": burst.bursts,
-    "curve": curve.curve,
 }
 """What has clusters of its own."""
+LAST = "curve"
+"""It takes what time is left."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class Sizes:
 
 
 SMALL = Sizes(scenarios.SMALL, sizes.SMALL)
-NAMES = (*scenarios.every(scenarios.SMALL), *ALONE, *PHASES)
+NAMES = (*scenarios.every(scenarios.SMALL), *ALONE, *PHASES, LAST)
 
 
 def plan(names: Sequence[str], size: Sizes) -> list[tuple[str, Scenario]]:
-    """What to run for these names, all where none is given. Those of the large cluster come last, and share
-    one; whichever is named, the fleet is placed first."""
+    """What to run for these names, all where none is given. Those of the large cluster share one;
+    whichever is named, the fleet is placed first."""
     wanted = set(names or NAMES)
     found: list[tuple[str, Scenario]] = []
     for name, pure in scenarios.every(size.pure).items():
@@ -51,13 +52,16 @@ def plan(names: Sequence[str], size: Sizes) -> list[tuple[str, Scenario]]:
             found.append((name, lambda book, alone=alone: alone(size.live, book)))  # type: ignore[misc]
     if phases := wanted & PHASES.keys():
         found.append(("fleet", lambda book: asyncio.run(campaign.run(size.live, PHASES, phases, book))))
+    if LAST in wanted:
+        found.append((LAST, lambda book: curve.curve(size.live, book)))
     return found
 
 
 def run(names: Sequence[str], size: Sizes, book: Book) -> None:
     """Runs them; one that fails is noted in the book, and the next one begins."""
     for name, scenario in plan(names, size):
-        book.say(f"{name}: begins")
+        if not book.begins(name):
+            continue
         try:
             scenario(book)
         except Exception as error:

@@ -51,9 +51,8 @@ async def run(size: Size, phases: dict[str, Phase], names: Collection[str], book
         made = Campaign(here, fleets.fleet(size.pools, size.nodes), size, book)
         await build(made)
         for number, (name, phase) in enumerate(phases.items()):
-            if number and name not in names:
+            if number and (name not in names or not book.begins(name)):
                 continue
-            book.say(f"{name}: begins")
             try:
                 await made.ensure_operator() if number else None
                 await phase(made)

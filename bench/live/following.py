@@ -20,6 +20,8 @@ PATH = f"{GROUP}/inferencedeployments?includeObject=Metadata"
 LOOK_SECONDS = 0.1
 STALL_SECONDS = 120.0
 """Without any change: then what is waited for doesn't come."""
+LONGEST_SECONDS = 480.0
+"""Then it goes on with what there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,15 @@ class Following:
     async def until(
         self, accept: Callable[[Row], bool], count: int, what: str, stall: float = STALL_SECONDS
     ) -> int:
-        """Waits until so many rows are so, or nothing changes any more; returns how many are.
-
-        Raises TimeoutError where none is.
+        """Waits until so many rows are so, or nothing changes any more, or it takes too long; returns how
+        many are. Raises TimeoutError where none is.
         """
         seen, since = -1, time.monotonic()
+        until = since + LONGEST_SECONDS
         while (found := self.count(accept)) < count:
             if len(self.changes) != seen:
                 seen, since = len(self.changes), time.monotonic()
-            elif time.monotonic() - since > stall:
+            if time.monotonic() > min(since + stall, until):
                 if found:
                     return found
                 raise TimeoutError(f"{what}: none of {count}, and nothing changed for {stall:.0f} s")

@@ -103,6 +103,14 @@ def test_one_that_fails_takes_nothing_of_the_others_with_it(monkeypatch: pytest.
     assert "Failed: single: ValueError: too large" in report.markdown(report.record((), book.failures), None)
 
 
+def test_what_there_is_no_time_for_is_left_out_and_said_so() -> None:
+    book = Book(lambda _: None, minutes=0)
+    catalogue.run(("status", "curve"), catalogue.SMALL, book)
+    assert book.results == []
+    why = "left out: of 0 minutes for the run too few were left"
+    assert book.failures == {"status": why, "curve": why}
+
+
 def test_pictures_are_drawn_of_what_was_measured(results: list[Result], tmp_path: Path) -> None:
     spread = Result("storm: 3 on 4 nodes, until ready", (1.0, 2.0, 3.0), clock="wall")
     samples = {"resident MiB": (99.0, 100.0), "CPU ms a second": (3.0, 2.0)}

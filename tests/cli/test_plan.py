@@ -21,7 +21,7 @@ PLACED = {
     "assistant": ("inf2.inf2.8xlarge", "aws-inferentia2", "neuron-bf16", "vllm", 1, 1),
     "chat": ("l4-spot", "nvidia-l4", "fp8", "vllm", 1, 2),
     "chat-70b": ("a100-80", "nvidia-a100-80gb", "bf16", "vllm", 4, 1),
-    "classifier": ("cpu-amx", "cpu-x86-amx-int8", "int8", "openvino-model-server", 1, 10),
+    "classifier": ("cpu-amx", "cpu-x86-amx-int8", "int8", "onnx-server", 1, 10),
     "summaries": ("tpu-v5e", "google-tpu-v5e", "bf16", "vllm", 4, 1),
 }
 

@@ -68,6 +68,8 @@ class Builds(Model):
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     """How often a build is tried again at once. What can't get better by trying isn't; and an hour after the
     last try everything that failed is tried anew."""
+    scripts: Literal["Never", "Allowed"] = "Never"
+    """Whether scripts of whoever writes a deployment may run in its Job and say how good a variant is."""
     unknown_quality: Literal["Refuse", "Serve"] = "Refuse"
     """Whether a built variant may serve whose quality nobody measured, for want of data."""
 

@@ -147,8 +147,8 @@ class Code(StrEnum):
         "Mend what the message names. It is tried anew an hour later, or at once when its Job is deleted.",
     )
     BUILD_NOT_ALLOWED = (
-        "BuildNotAllowed", "The policy doesn't let variants be built.", REJECTED,
-        "Name a policy that sets builds, or store the variant and write its uri.",
+        "BuildNotAllowed", "The policy doesn't let the variant be built.", REJECTED,
+        "Name a policy that sets builds (and builds.scripts), or store the variant and write its uri.",
     )
     QUALITY_UNKNOWN = (
         "QualityUnknown", "Nobody measured the built variant's quality.", REJECTED,

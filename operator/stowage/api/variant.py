@@ -154,6 +154,9 @@ class Build(Model):
     evaluation: ClaimUri | None = None
     """Data on which the quality is measured, as .npz with an array for each input, and labels. Absent: the
     calibration data."""
+    script: ClaimUri | None = None
+    """A Python script that measures the quality instead, where the policy's builds.scripts allow it. It is
+    given the reference, the variant and the data, and prints a number from 0 to 1."""
     benchmark: bool = False
     """Whether latency and rate are measured, too, on the node that builds it."""
 

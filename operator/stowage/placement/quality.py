@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.reasons import Code
+from stowage.api.variant import Variant
 from stowage.placement.builds import BuildState
 from stowage.placement.candidates import Candidate
 from stowage.placement.reasons import Reason
@@ -20,9 +22,19 @@ def built(c: Candidate) -> Reason | None:
     if state.found is not None and state.found.state == "Failed":
         why = state.found.message
         return Reason(Code.BUILD_FAILED, f"variant {c.variant.name} could not be built: {why}")
-    if c.demand.policy.spec.builds is None:
-        return Reason(Code.BUILD_NOT_ALLOWED, f"policy {c.demand.policy.name} doesn't set builds")
+    if (refusal := not_allowed(c.variant, c.demand.policy)) is not None:
+        return Reason(Code.BUILD_NOT_ALLOWED, refusal)
     return Reason(Code.VARIANT_NOT_BUILT, f"variant {c.variant.name} isn't built yet")
+
+
+def not_allowed(variant: Variant, policy: PlacementPolicy) -> str | None:
+    """Why the policy doesn't let the variant be built; None where it does."""
+    builds = policy.spec.builds
+    if builds is None:
+        return f"policy {policy.name} doesn't set builds"
+    if variant.build is not None and variant.build.script is not None and builds.scripts == "Never":
+        return f"variant {variant.name} has a script, and builds.scripts of policy {policy.name} is Never"
+    return None
 
 
 def quality(c: Candidate) -> Reason | None:

@@ -162,6 +162,8 @@ def _arguments(
         yield from ("--calibration", _path(build.calibration))
     if build.evaluation is not None:
         yield from ("--evaluation", _path(build.evaluation))
+    if build.script is not None:
+        yield from ("--script", _path(build.script))
     if build.benchmark:
         yield from ("--benchmark-threads", ",".join(str(n) for n in benchmark_threads(builds)))
     yield from ("--report", "/dev/termination-log")
@@ -180,7 +182,7 @@ def _cores(builds: Builds) -> int:
 def _given(workload: InferenceDeployment, build: Build) -> Iterator[str]:
     """The uris that a build reads."""
     yield source_of(workload, build).location
-    yield from (uri for uri in (build.calibration, build.evaluation) if uri is not None)
+    yield from (uri for uri in (build.calibration, build.evaluation, build.script) if uri is not None)
 
 
 def _claim(uri: str) -> str:

@@ -46,6 +46,10 @@ NAMED: dict[str, tuple[Object, str]] = {
         built(evaluation="pvc://theirs/a.npz"),
         "you may not get PersistentVolumeClaim theirs",
     ),
+    "the script that measures a build": (
+        built(script="pvc://theirs/measure.py"),
+        "you may not get PersistentVolumeClaim theirs",
+    ),
     "a ServiceAccount": (
         {"template": {"serviceAccountName": "theirs"}},
         "you may not act as ServiceAccount theirs",

@@ -22,6 +22,7 @@ FP32: Spec = {
     "uri": "pvc://models/digits/model.onnx", "size": "400Mi",
 }  # fmt: skip
 BUILD: Spec = {"from": "fp32", "method": "onnx-static-int8", "calibration": "pvc://data/digits.npz"}
+SCRIPTED: Spec = {**BUILD, "script": "pvc://data/measure.py"}
 INT8: Spec = {"name": "int8", "precision": "int8", "format": "onnx", "build": BUILD}
 BUILDS: Spec = {"claimName": "variants"}
 BUILT: Spec = {
@@ -90,6 +91,15 @@ CASES = {
     ),
     "the policy builds nothing": Case(
         [(Code.BUILD_NOT_ALLOWED, "policy test doesn't set builds")], (), None, {}, {"builds": None}
+    ),
+    "the policy lets no script measure": Case(
+        [(Code.BUILD_NOT_ALLOWED, "variant int8 has a script, and builds.scripts of policy test is Never")],
+        (), None, {"variants": [FP32, {**INT8, "build": SCRIPTED}]},
+    ),
+    "the policy lets a script measure": Case(
+        [(Code.VARIANT_NOT_BUILT, "variant int8 isn't built yet")],
+        ("int8",), None, {"variants": [FP32, {**INT8, "build": SCRIPTED}]},
+        {"builds": {**BUILDS, "scripts": "Allowed"}},
     ),
     "a Job runs": Case(
         [(Code.VARIANT_BUILDING, "variant int8 is being built")], (), {"state": "Building"}

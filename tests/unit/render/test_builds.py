@@ -127,6 +127,14 @@ def test_one_claim_for_all_is_mounted_once_and_may_be_written() -> None:
     assert pod["containers"][0]["volumeMounts"][0] == {"name": "claim-0", "mountPath": "/claims/models"}
 
 
+def test_a_script_comes_from_its_claim_which_is_only_read() -> None:
+    found = job(digits(script="pvc://scripts/measure.py"))
+    given = arguments(found)
+    assert given[given.index("--script") + 1] == "/claims/scripts/measure.py"
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    assert {"name": "claim-2", "mountPath": "/claims/scripts", "readOnly": True} in container["volumeMounts"]
+
+
 def test_the_image_is_the_operators_where_the_policy_names_none() -> None:
     (container,) = job(digits())["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "stowage/variant-builder:1"

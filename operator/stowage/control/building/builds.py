@@ -18,6 +18,7 @@ from stowage.control.building.jobs import JOB_NAME, BuildJob, project_ended, tel
 from stowage.control.world import World
 from stowage.placement.builds import build_states
 from stowage.placement.decision import Decision
+from stowage.placement.quality import not_allowed
 from stowage.placement.snapshot import Demand
 from stowage.render.build_job import build_job
 from stowage.render.build_report import Ended, failed, plain, result
@@ -130,9 +131,7 @@ class Builds:
         unbuilt = {v.name for v in reviewed if v.state == "NotBuilt"}
         if not unbuilt or demand.workload.spec.paused:
             return tuple(reviewed)
-        if demand.policy.spec.builds is None:
-            why = f"policy {demand.policy.name} doesn't set builds"
-            return tuple(_told(demand, v, Code.BUILD_NOT_ALLOWED, why) for v in reviewed)
+        reviewed = [_allowed(demand, v) for v in reviewed]
         ordered = {}
         for name in decision.needs():
             variant = next(v for v in demand.workload.spec.variants if v.name == name)
@@ -163,8 +162,10 @@ def with_variants(workload: InferenceDeployment, variants: tuple[VariantStatus, 
     return workload.model_copy(update={"status": status.model_copy(update={"variants": list(variants)})})
 
 
-def _told(demand: Demand, one: VariantStatus, code: Code, message: str) -> VariantStatus:
+def _allowed(demand: Demand, one: VariantStatus) -> VariantStatus:
+    """The same, unless the policy doesn't let it be built: then that is why it isn't there."""
     if one.state != "NotBuilt":
         return one
     variant = next(v for v in demand.workload.spec.variants if v.name == one.name)
-    return plain(demand.workload, variant, code, message)
+    why = not_allowed(variant, demand.policy)
+    return one if why is None else plain(demand.workload, variant, Code.BUILD_NOT_ALLOWED, why)

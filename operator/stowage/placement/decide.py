@@ -37,6 +37,17 @@ def decide(
         ripe: ids of candidates that were ``better`` for as long as the policy asks, and may be moved to now.
     """
     survey = Survey(snapshot, demand)
+    return replace(_decide(snapshot, demand, current, backoffs, ripe, survey), fails=survey.fails)
+
+
+def _decide(
+    snapshot: Snapshot,
+    demand: Demand,
+    current: tuple[Placement, ...],
+    backoffs: Backoffs,
+    ripe: frozenset[str],
+    survey: Survey,
+) -> Decision:
     able, rejected = survey.able, survey.rejected
     kept = keep(snapshot, demand, survey.at(current), current, backoffs) if current else []
     ledger = Ledger(snapshot, demand.key, released=frozenset())

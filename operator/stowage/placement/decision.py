@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate
@@ -52,6 +52,12 @@ class Decision:
     better: tuple[str, ...] = ()
     """Ids of candidates that the policy's ``moveBack`` would move to once they have been so for long enough,
     the best first. Empty where the policy has none."""
+
+    fails: Callable[[Placement], tuple[Reason, ...] | None] | None = field(
+        default=None, compare=False, repr=False
+    )
+    """The reasons of one candidate's verdict, room and backoffs aside and whatever its devices, without
+    making all others. It gives None where there is no such candidate."""
 
     def needs(self) -> tuple[str, ...]:
         """Variants, by name, that aren't built and that some candidate needs against which nothing else

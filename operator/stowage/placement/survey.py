@@ -18,6 +18,7 @@ from stowage.placement.faults import Faults
 from stowage.placement.groups import PoolGroup, first_tier
 from stowage.placement.lazy import Lazy
 from stowage.placement.offers import Ascending, Entry, Offers
+from stowage.placement.reasons import Reason
 from stowage.placement.sizing import Sizing
 from stowage.placement.snapshot import Demand, Placement, Snapshot
 
@@ -52,6 +53,13 @@ class Survey:
             plain = Candidate(self._demand, variant, runtime, support, pool, tier, 0)
             found.append(plain if failures(plain, RUNS) else measure(plain))
         return found
+
+    def fails(self, placement: Placement) -> tuple[Reason, ...] | None:
+        """Why such a candidate can't serve, whatever room there is and however many devices it has; None
+        where there is none."""
+        for candidate in self.at((placement,)):
+            return failures(candidate, SUITS if candidate.devices else RUNS)
+        return None
 
     def ordered(self) -> Iterator[Candidate]:
         """``able``, made tier by tier."""

@@ -85,15 +85,13 @@ def _still_true(before: Sequence[CandidateStatus], decision: Decision) -> bool:
 
     A full list is only the best part of all candidates, so others may be there.
     """
-    told = {_line(c): _lasting(c) for c in before if c.verdict != "Chosen"}
-    for verdict in decision.verdicts if told else ():
-        line = _line_of(verdict.candidate.placement)
-        if line in told and told.pop(line) != _lasting_of(verdict):
+    for one in before:
+        found = decision.fails(_placement(one)) if decision.fails is not None else None
+        if one.verdict != "Chosen" and (found is None or _lasting(one) != _lasting_of(found)):
             return False
-        if not told:
-            break
-    every = len(decision.placements) + len(decision.verdicts[: MAX_CANDIDATES + 1])
-    return not told and (len(before) >= MAX_CANDIDATES or every == len(before))
+    if len(before) >= MAX_CANDIDATES:
+        return True
+    return len(decision.placements) + len(decision.verdicts[: MAX_CANDIDATES + 1]) == len(before)
 
 
 def _line(candidate: CandidateStatus) -> Line:
@@ -111,9 +109,17 @@ def _lasting(candidate: CandidateStatus) -> tuple[tuple[str, str], ...]:
     return tuple((r.code, r.message) for r in candidate.reasons if r.code not in TRANSIENT)
 
 
-def _lasting_of(verdict: Verdict) -> tuple[tuple[str, str], ...]:
-    """The same of a verdict, as its line would say it."""
-    if verdict.feasible:
-        return ()
-    told = verdict.reasons[:MAX_REASONS]
+def _placement(candidate: CandidateStatus) -> Placement:
+    return Placement(
+        pool=candidate.pool,
+        accelerator_class=candidate.accelerator_class,
+        variant=candidate.variant,
+        runtime=candidate.runtime,
+        devices=0,
+    )
+
+
+def _lasting_of(reasons: Sequence[Reason]) -> tuple[tuple[str, str], ...]:
+    """The same of a verdict's reasons, as its line would say it."""
+    told = reasons[:MAX_REASONS]
     return tuple((r.code.value, clip(r.message, MESSAGE_LENGTH)) for r in told if r.code not in TRANSIENT)

@@ -9,7 +9,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from stowage.api.inference_deployment import InferenceDeployment
-from stowage.api.reasons import Code
+from stowage.api.reasons import TRANSIENT, Code
 from stowage.placement.capacity import slots
 from stowage.placement.checks import RUNS, SUITS, failures
 from stowage.placement.decide import decide
@@ -58,6 +58,19 @@ def test_what_is_chosen_passes_every_check(scene: Scene, demand: Demand) -> None
     given_out = sum(c.replicas for c in decision.placements if not c.meanwhile)
     assert given_out <= decision.wanted
     assert decision.placed == (given_out == decision.wanted)
+
+
+@examples
+@given(scenes(), demands())
+def test_one_candidate_fails_as_its_verdict_says(scene: Scene, demand: Demand) -> None:
+    decision = decide(scene.seen(), demand, ())
+    assert decision.fails is not None
+    for verdict in decision.verdicts:
+        room_alone = verdict.feasible or {r.code for r in verdict.reasons} <= TRANSIENT
+        expected = () if room_alone else verdict.reasons
+        placement = replace(verdict.candidate.placement, devices=0)
+        assert decision.fails(placement) == expected
+        assert decision.fails(replace(placement, pool="another")) is None
 
 
 WAITS = {Code.NO_CAPACITY, Code.NO_USABLE_NODE, Code.IN_BACKOFF}

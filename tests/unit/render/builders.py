@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stowage.api.accelerator_class import AcceleratorClass
@@ -207,6 +208,12 @@ def decision(
 ) -> Decision:
     """A decision; unless said otherwise, all that is wanted is placed."""
     count = sum(c.replicas for c in chosen) if wanted is None else wanted
+    told = {replace(v.candidate.placement, devices=0): () if v.feasible else v.reasons for v in verdicts}
     return Decision(
-        tuple(chosen), tuple(verdicts), count, outcome or Reason(Code.PLACED, "all placed"), replaces
+        tuple(chosen),
+        tuple(verdicts),
+        count,
+        outcome or Reason(Code.PLACED, "all placed"),
+        replaces,
+        fails=told.get,
     )

@@ -15,6 +15,7 @@ from bench.scenarios import Result
 from devcluster.audit import AuditLog, Request
 
 TAKEOVER_SECONDS = 120.0
+STALL_SECONDS = 60.0
 
 
 async def policy_edit(made: Campaign) -> None:
@@ -22,9 +23,9 @@ async def policy_edit(made: Campaign) -> None:
     which every status holds: nothing moves, and every object is written."""
     policies = fleets.policies()
     patience: list[Object] = [{"fallback": {"after": "61s"}} for _ in policies]
-    made.book.keep(await _edit(made, "policy edit that changes nothing", patience))
+    made.book.keep(await _edit(made, "policy edit that changes nothing", patience, 0))
     tiers: list[Object] = [{"tiers": _renamed(each["spec"]["tiers"])} for each in policies]
-    made.book.keep(await _edit(made, "policy edit that touches all", tiers))
+    made.book.keep(await _edit(made, "policy edit that touches all", tiers, len(made.here.rows.rows)))
 
 
 def _renamed(tiers: list[Object]) -> list[Object]:
@@ -36,7 +37,10 @@ def _renamed(tiers: list[Object]) -> list[Object]:
     return [{**each, "name": f"{each['name']}-2"} for each in named]
 
 
-async def _edit(made: Campaign, name: str, changes: list[Object]) -> Result:
+async def _edit(made: Campaign, name: str, changes: list[Object], expected: int) -> Result:
+    """Args:
+    expected: InferenceDeployments that are waited for, as long as there is something more of them.
+    """
     here = made.here
     await here.quiet()
     log, before = here.mark(), here.usage().cpu_seconds
@@ -44,12 +48,11 @@ async def _edit(made: Campaign, name: str, changes: list[Object]) -> Result:
     edits = zip(paths, changes, strict=True)
     await here.client.each(edits, lambda one: here.client.patch(one[0], {"spec": one[1]}))
     edited = time.time()
-    busy = await here.quiet()
+    await _touched(log, edited, expected)
+    await here.quiet()
+    busy = time.time() - edited - here.quiet_seconds
     writes = await asyncio.to_thread(log.writes, "", AGENT)
-    first: dict[str, float] = {}
-    for one in writes:
-        if one.resource == "inferencedeployments":
-            first.setdefault(one.name, one.at - edited)
+    first = await _touched(log, edited, 0)
     facts: dict[str, float] = {
         "touched": len(first),
         "s to the last write": round(max(first.values(), default=0.0), 1),
@@ -60,6 +63,22 @@ async def _edit(made: Campaign, name: str, changes: list[Object]) -> Result:
     }
     took = tuple(seconds * 1e3 for seconds in first.values()) or (busy * 1e3,)
     return Result(f"{name}: {made.title}", took, facts, clock="wall")
+
+
+async def _touched(log: AuditLog, edited: float, expected: int) -> dict[str, float]:
+    """Seconds until the first write of each InferenceDeployment; waits for so many, but not for ever."""
+    seen, since = -1, time.monotonic()
+    while True:
+        writes = await asyncio.to_thread(log.writes, "", AGENT)
+        first: dict[str, float] = {}
+        for one in writes:
+            if one.resource == "inferencedeployments":
+                first.setdefault(one.name, one.at - edited)
+        if len(first) != seen:
+            seen, since = len(first), time.monotonic()
+        if len(first) >= expected or time.monotonic() - since > STALL_SECONDS:
+            return first
+        await asyncio.sleep(1.0)
 
 
 async def restart(made: Campaign) -> None:

@@ -12,8 +12,11 @@ import asyncio
 import os
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import aiohttp
 
 from bench.live.client import Client, Object
 from bench.live.machines import Machines
@@ -21,6 +24,7 @@ from bench.live.podwork import deployment_status, pod, ready, unschedulable
 from stowage.control.projections import pod_requests
 from stowage.render.names import SELECTOR
 
+Take = Callable[[str, Object], None]
 AGENT = "stowage-bench-kubelets"
 WORKERS = 16
 RETRY_SECONDS = 1.0
@@ -58,6 +62,8 @@ class Kubelets:
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._waiting: set[str] = set()
         self._busy: set[str] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._gone: set[str] = set()
         self._lost: dict[str, set[str]] = defaultdict(set)
 
     async def run(self) -> None:
@@ -71,42 +77,46 @@ class Kubelets:
             for _ in range(WORKERS):
                 group.create_task(self._work())
 
-    async def _follow(self, path: str, take: object) -> None:
-        assert callable(take)
+    async def _follow(self, path: str, take: Take) -> None:
         while True:
-            listed = await self._client.send("GET", path)
-            for item in listed["items"]:
-                take("ADDED", item)
-            async for event in self._client.watch(path, listed["metadata"]["resourceVersion"]):
-                if event["type"] == "ERROR":
-                    break
-                if event["type"] != "BOOKMARK":
-                    take(event["type"], event["object"])
+            try:
+                listed = await self._client.send("GET", path)
+                for item in listed["items"]:
+                    take("ADDED", item)
+                async for event in self._client.watch(path, listed["metadata"]["resourceVersion"]):
+                    if event["type"] == "ERROR":
+                        break
+                    if event["type"] != "BOOKMARK":
+                        take(event["type"], event["object"])
+            except aiohttp.ClientError as error:
+                _tell(error)
+                await asyncio.sleep(RETRY_SECONDS)
 
     def _node(self, event: str, body: Object) -> None:
         name = body["metadata"]["name"]
-        if event == "DELETED":
-            self._machines.remove(name)
-            asyncio.get_running_loop().call_later(self._gc_seconds, self._collect, name)
-        else:
+        if event != "DELETED":
             self._machines.put(body)
+            return
+        self._machines.remove(name)
+        if not self._gone:
+            asyncio.get_running_loop().call_later(self._gc_seconds, self._collect)
+        self._gone.add(name)
 
-    def _collect(self, node: str) -> None:
-        """A node has been gone for long enough: its pods are deleted, as the pod garbage collector does."""
+    def _collect(self) -> None:
+        """Nodes have been gone for long enough: their pods are deleted, as by the pod garbage collector."""
         for key, kept in self._kept.items():
-            if any(p.node == node for p in kept.pods.values()):
-                self._lost[key].add(node)
+            if lost := {p.node for p in kept.pods.values()} & self._gone:
+                self._lost[key] |= lost
                 self._look(key)
+        self._gone.clear()
 
     def _deployment(self, event: str, body: Object) -> None:
         key = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
         kept = self._kept.setdefault(key, Kept(body))
         same = body["metadata"]["generation"] == kept.body["metadata"]["generation"]
-        if event == "MODIFIED" and same:
-            kept.body = body
-            return
         kept.body, kept.gone = body, event == "DELETED"
-        self._look(key)
+        if event != "MODIFIED" or not same:
+            self._look(key)
 
     def _look(self, key: str) -> None:
         if key not in self._waiting:
@@ -130,6 +140,9 @@ class Kubelets:
             self._busy.add(key)
             try:
                 await self._settle(key)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                _tell(error)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._look, key)
             finally:
                 self._busy.discard(key)
 
@@ -159,26 +172,33 @@ class Kubelets:
 
     def _start(self, key: str) -> None:
         task = asyncio.create_task(self._make_ready(key))
-        task.add_done_callback(lambda done: done.exception())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
 
     async def _make_ready(self, key: str) -> None:
         kept = self._kept.get(key)
         if kept is None or kept.gone:
             return
-        for each in [p for p in kept.pods.values() if p.node and not p.ready]:
-            each.ready = True
-            status = ready(kept.body)
-            path = f"{_pods(kept.body)}/{each.name}/status"
-            await self._client.forgiving("PATCH", path, {"status": status})
-        await self._say(kept)
+        try:
+            for each in [p for p in kept.pods.values() if p.node and not p.ready]:
+                path = f"{_pods(kept.body)}/{each.name}/status"
+                await self._client.forgiving("PATCH", path, {"status": ready(kept.body)})
+                each.ready = True
+            await self._say(kept)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            _tell(error)
+            self._look(key)
 
     async def _create(self, kept: Kept, template: str) -> None:
         kept.made += 1
         name = f"{kept.body['metadata']['name']}-{kept.made:05}"
         node = self._machines.take(kept.body["spec"]["template"]["spec"], self._needs(kept))
-        made = Pod(name, node, template)
-        kept.pods[name] = made
-        await self._client.send("POST", _pods(kept.body), pod(kept.body, name, node))
+        try:
+            await self._client.send("POST", _pods(kept.body), pod(kept.body, name, node))
+        except BaseException:
+            self._machines.give_back(node, self._needs(kept))
+            raise
+        kept.pods[name] = Pod(name, node, template)
         if not node:
             await self._client.patch(f"{_pods(kept.body)}/{name}/status", {"status": unschedulable()})
 
@@ -209,6 +229,10 @@ class Kubelets:
 
     def _needs(self, kept: Kept) -> dict[str, int]:
         return pod_requests(kept.body["spec"]["template"]["spec"])
+
+
+def _tell(error: Exception) -> None:
+    print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201 - into the helper's log
 
 
 def _pods(owner: Object) -> str:

@@ -18,7 +18,7 @@ import yaml
 
 from bench.live.client import GROUP, Client, Object
 from bench.live.following import Following, following
-from bench.live.process import Usage, usage
+from bench.live.process import Usage, usage, wanted_seconds
 from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
 from devcluster.components import CONTROLLER_MANAGER, KWOK, SCHEDULER
@@ -54,8 +54,14 @@ class Site:
         return log
 
     def pid(self, name: str = NAME) -> int:
-        """The measured process."""
-        return next(r.pid for r in self.cluster.processes.alive() if r.name == name)
+        """The measured process. Raises ProcessLookupError with the end of its log where it has ended."""
+        found = [r.pid for r in self.cluster.processes.alive() if r.name == name]
+        if not found:
+            log = self.cluster.state / f"{name}.log"
+            raise ProcessLookupError(
+                f"{name} has ended: {log.read_text()[-1000:] if log.exists() else 'no log'}"
+            )
+        return found[0]
 
     def usage(self, name: str = NAME) -> Usage:
         """What the operator, or another process, has taken."""
@@ -94,10 +100,10 @@ class Site:
         """Waits until the operator has had nothing to do for some seconds; returns how many seconds it was
         at work before that. Gives up after ``patience`` seconds."""
         start = busy = time.monotonic()
-        pid, before = self.pid(name), usage(self.pid(name)).cpu_seconds
+        pid, before = self.pid(name), wanted_seconds(self.pid(name))
         while time.monotonic() - busy < self.quiet_seconds and time.monotonic() - start < patience:
             await asyncio.sleep(POLL_SECONDS)
-            now = usage(pid).cpu_seconds
+            now = wanted_seconds(pid)
             if now - before > QUIET_SHARE * POLL_SECONDS:
                 busy = time.monotonic()
             before = now

@@ -48,7 +48,6 @@ SMALL = Size(
     seconds=3,
     curve=(4,),
     gc_seconds=5,
-    quiet_seconds=1,
-    lease_duration=4,
+    quiet_seconds=3,
 )
 """Quick enough for a test."""

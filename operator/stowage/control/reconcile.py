@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.inference_deployment_status import InferenceDeploymentStatus
 from stowage.api.meta import Condition
 from stowage.api.reasons import Code
 from stowage.cluster.ports import INFERENCE_DEPLOYMENTS, Body, Cluster
@@ -211,12 +212,17 @@ class Reconciler:
         if changed:
             await self._write(situation.workload.key, metadata.resource_version, after.to_wire())
         if situation.decision is not None:
-            self.grounds.told(situation.workload.key, after)
+            self.grounds.told(situation.workload.key, self._stored(situation.workload.key) or after)
         self.recorder.decided(situation.workload, after, now, changed=changed)
         if not changed:
             return
         for kind, reason, note in announce.transitions(before, after):
             self.events.record(situation.workload, kind, reason, note, now)
+
+    def _stored(self, key: Key) -> InferenceDeploymentStatus | None:
+        """The status as it is known, which is kept anyway."""
+        parsed = self.world.workloads.items.get(key)
+        return parsed.value.status if parsed is not None and parsed.value is not None else None
 
     async def _refuse(self, key: Key, parsed: Parsed[InferenceDeployment]) -> None:
         """Says of an object that was never understood why; what serves stays as it is."""

@@ -29,5 +29,6 @@ def test_candidates_are_shared_where_they_are_equal() -> None:
     odd = told(parser(infd("odd", "q", message="empty")))
     assert [each.pool for each in other] == ["q", "r"]
     assert one[1] is other[0]
+    assert one[0].reasons[0] is other[1].reasons[0]
     assert odd[0] is not other[0]
     assert odd[0].reasons[0].message == "empty"

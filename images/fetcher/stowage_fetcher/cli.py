@@ -1,0 +1,75 @@
+"""The command line, and the last words for whoever started it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from stowage_fetcher import __version__
+from stowage_fetcher.errors import BadInput, FetchError
+from stowage_fetcher.https import Order, fetch
+
+TERMINATION_LOG = Path("/dev/termination-log")
+"""What a container writes here, the kubelet puts into the pod's status."""
+TOKEN = "FETCH_TOKEN"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 the file is there, else see ``errors``."""
+    signal.signal(signal.SIGTERM, _end)
+    given = _parser().parse_args(arguments)
+    try:
+        given.output.mkdir(parents=True, exist_ok=True)
+        order = Order(
+            uri=given.uri,
+            folder=given.output,
+            digest=given.digest,
+            token=_token(),
+            tries=given.tries,
+            first_wait=given.first_wait,
+        )
+        fetch(order, lambda line: print(line, flush=True))
+    except FetchError as error:
+        if given.last_words.exists():
+            given.last_words.write_text(str(error))
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _token() -> str | None:
+    token = os.environ.get(TOKEN, "").strip()
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise BadInput(f"{TOKEN} is no token: it holds spaces or control characters")
+    return token or None
+
+
+def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal wants it
+    """A container's first process has no handler but those it sets. What has come stays."""
+    sys.exit(128 + number)
+
+
+def _digest(text: str) -> str:
+    if not _DIGEST.fullmatch(text):
+        raise argparse.ArgumentTypeError("must be sha256: and 64 lower-case hexadecimal digits")
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="stowage-fetcher", description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add("--version", action="version", version=__version__)
+    add("--uri", required=True, help="of one file, as https://host/path/file")
+    add("--output", required=True, type=Path, help="folder into which it is put, under its own name")
+    add("--digest", type=_digest, help="of the file: nothing else is kept (sha256:...)")
+    add("--tries", type=int, default=8, help="in a row without a byte that came (8)")
+    add("--first-wait", type=float, default=1.0, help="seconds before the second try, then doubled (1)")
+    add("--last-words", type=Path, default=TERMINATION_LOG, help="file for the error, if it exists")
+    return parser

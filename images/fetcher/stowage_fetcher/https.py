@@ -1,0 +1,202 @@
+"""One file by https: tried again where that helps, and resumed where it stopped."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+
+from stowage_fetcher.errors import BadInput, DigestMismatch, FetchError, Refused, Unreachable
+from stowage_fetcher.partial import Partial, digest_of
+from stowage_fetcher.progress import Progress
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,200}")
+MOST_REDIRECTS = 5
+CHUNK = 1 << 20
+LONGEST_WAIT = 60.0
+"""Seconds between two tries at most, whatever the store asks for."""
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+SENTENCES = {
+    401: "wants credentials; name a Secret with a token in the variant's credentials",
+    403: "refuses access; see that the token, or the signature in the uri, is valid and may read it",
+    404: "has no such file; correct the variant's uri",
+    410: "has no such file any more; correct the variant's uri",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be fetched."""
+
+    uri: str
+    folder: Path
+    digest: str | None = None
+    token: str | None = None
+    """Sent to the uri's own host alone."""
+    tries: int = 8
+    """In a row without a byte that came."""
+    first_wait: float = 1.0
+    """Seconds before the second try; doubled with each further one."""
+
+
+class _Passing(Exception):
+    """A try that failed; the next one may not."""
+
+    def __init__(self, text: str, wait: float = 0.0) -> None:
+        super().__init__(text)
+        self.wait = wait
+
+
+def fetch(order: Order, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep) -> Path:
+    """Fetches the file, or sees that it is there already. Returns where it is.
+
+    Raises:
+        FetchError: it can't be had; the kinds say why.
+    """
+    partial = Partial(order.folder, _name(order.uri))
+    if partial.target.exists():
+        if order.digest is None or digest_of(partial.target) == order.digest:
+            say(f"{partial.target.name} is there already")
+            return partial.target
+        partial.target.unlink()
+    pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=30, read=60))
+    failures = 0
+    while True:
+        before = partial.size
+        try:
+            _try(pool, order, partial, say)
+            return partial.target
+        except _Passing as error:
+            failures = 1 if partial.size > before else failures + 1
+            if failures >= order.tries:
+                raise Unreachable(f"{error}; given up after {failures} tries") from error
+            wait = max(error.wait, order.first_wait * 2 ** (failures - 1) * random.uniform(0.8, 1.2))
+            wait = min(wait, LONGEST_WAIT)
+            say(f"{error}; next try in {wait:.0f} s")
+            sleep(wait)
+
+
+def _name(uri: str) -> str:
+    """The last part of the path, as the file's name. No name may lead out of the folder or hide in it."""
+    parts = urlsplit(uri)
+    if parts.scheme != "https" or not parts.hostname:
+        raise BadInput(
+            f"{parts.scheme or 'a uri without a scheme'} is not fetched; write https://host/path/file"
+        )
+    if parts.username is not None:
+        raise BadInput("the uri holds credentials; put them into a Secret instead")
+    name = unquote(parts.path.rpartition("/")[2])
+    if not NAME.fullmatch(name):
+        raise BadInput(
+            f"the uri must end in a file's name of letters, digits and ._+=@-, and ends in {name!r}"
+        )
+    return name
+
+
+def _try(pool: urllib3.PoolManager, order: Order, partial: Partial, say: Callable[[str], None]) -> None:
+    """One try.
+
+    Raises:
+        FetchError: trying again doesn't help.
+        _Passing: it may.
+    """
+    resumed = partial.size
+    if resumed and not partial.etag and order.digest is None:
+        resumed = 0  # nothing would tell whether the rest belongs to it
+    host = urlsplit(order.uri).hostname
+    try:
+        response = _open(pool, order, resumed, partial.etag)
+        try:
+            _take(response, partial, resumed, order.digest, say)
+        finally:
+            response.close()
+    except (SSLError, MaxRetryError) as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise Refused(f"{host} shows a certificate that nobody trusted vouches for") from error
+        raise _Passing(f"{host}: {_short(error)}") from error
+    except HTTPError as error:
+        raise _Passing(f"{host}: {_short(error)}") from error
+
+
+def _open(pool: urllib3.PoolManager, order: Order, resumed: int, etag: str) -> urllib3.BaseHTTPResponse:
+    """The answer to a GET, redirects followed: to https alone, and the token to the first host alone."""
+    uri, origin = order.uri, urlsplit(order.uri).netloc
+    headers = {"Accept-Encoding": "identity", "User-Agent": "stowage-fetcher"}
+    if resumed:
+        headers["Range"] = f"bytes={resumed}-"
+        if etag:
+            headers["If-Range"] = etag
+    for _ in range(MOST_REDIRECTS + 1):
+        own = urlsplit(uri).netloc == origin
+        token = {"Authorization": f"Bearer {order.token}"} if order.token and own else {}
+        response = pool.request("GET", uri, headers=headers | token, preload_content=False, redirect=False)
+        location = response.get_redirect_location()
+        if not location:
+            return response
+        response.close()
+        uri = urljoin(uri, location)
+        if urlsplit(uri).scheme != "https":
+            raise Refused(f"{origin} redirects to {urlsplit(uri).scheme}://, which is not followed")
+    raise Refused(f"{origin} redirects more than {MOST_REDIRECTS} times")
+
+
+def _take(
+    response: urllib3.BaseHTTPResponse,
+    partial: Partial,
+    resumed: int,
+    digest: str | None,
+    say: Callable[[str], None],
+) -> None:
+    if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and resumed:
+        partial.begin("")
+        raise _Passing(f"{partial.target.name} is no longer what it was; it is fetched anew")
+    if response.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+        raise _refusal(response, partial.target.name)
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise Refused(f"the store sends {partial.target.name} compressed, though that was not asked for")
+    if response.status == HTTPStatus.PARTIAL_CONTENT:
+        if not response.headers.get("Content-Range", "").startswith(f"bytes {resumed}-"):
+            partial.begin("")
+            raise _Passing(f"the store sent another part of {partial.target.name} than was asked for")
+        say(f"{partial.target.name}: resumed after {resumed} bytes")
+    else:
+        resumed = 0
+        partial.begin(response.headers.get("ETag", ""))
+    length = response.headers.get("Content-Length", "")
+    missing = int(length) if length.isdecimal() else None
+    if missing is not None:
+        partial.need(missing)
+    progress = Progress(partial.target.name, resumed, None if missing is None else resumed + missing, say)
+    for count in partial.append(response.stream(CHUNK, decode_content=False)):
+        progress.more(count)
+    try:
+        partial.finish(digest)
+    except DigestMismatch as error:
+        if not resumed:
+            raise
+        raise _Passing(f"{partial.target.name} changed while it was fetched; it is fetched anew") from error
+    progress.done()
+
+
+def _refusal(response: urllib3.BaseHTTPResponse, name: str) -> FetchError | _Passing:
+    if response.status in PASSING:
+        after = response.headers.get("Retry-After", "")
+        return _Passing(
+            f"the store answers {response.status} for {name}", float(after) if after.isdecimal() else 0.0
+        )
+    what = SENTENCES.get(response.status, "doesn't give the file; see that the variant's uri is right")
+    return Refused(f"{name}: the store answers {response.status}: it {what}")
+
+
+def _short(error: Exception) -> str:
+    """What urllib3 says, without the uri, which may hold a signature."""
+    cause = getattr(error, "reason", None) or error.__cause__ or error
+    return f"{type(cause).__name__}"

@@ -1,0 +1,163 @@
+"""A store that speaks https, with the faults that real ones have, and the fetcher as a process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from devcluster.certificates import CertificateAuthority
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Store:
+    """What the server holds, and how it fails. Faults are used up, one a request."""
+
+    content: bytes = b""
+    etag: str = '"one"'
+    ranges: bool = True
+    token: str = ""
+    """Wanted of whoever asks; empty: nobody is asked."""
+    faults: list[int | str] = field(default_factory=list)
+    """A status, ``cut`` (half of what was asked for), or a place to redirect to."""
+    stall: threading.Event | None = None
+    """Half of the file is sent, and then nothing until this is set."""
+    asked: list[dict[str, str]] = field(default_factory=list)
+    """The headers of each request."""
+    url: str = ""
+    authority: Path = Path()
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{hashlib.sha256(self.content).hexdigest()}"
+
+
+def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *arguments: object) -> None:
+            """Says nothing."""
+
+        def do_GET(self) -> None:
+            store.asked.append(dict(self.headers))
+            fault = store.faults.pop(0) if store.faults else ""
+            if isinstance(fault, int):
+                return self._answer(fault)
+            if "://" in fault:
+                return self._answer(302, {"Location": fault})
+            if store.token and self.headers.get("Authorization") != f"Bearer {store.token}":
+                return self._answer(401)
+            return self._send(cut=fault == "cut")
+
+        def _answer(self, status: int, headers: dict[str, str] | None = None) -> None:
+            self.send_response(status)
+            for name, value in {"Content-Length": "0", **(headers or {})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def _send(self, *, cut: bool) -> None:
+            start, wanted = 0, self.headers.get("Range", "")
+            if wanted and store.ranges and self.headers.get("If-Range", store.etag) == store.etag:
+                start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            body, total = store.content[start:], len(store.content)
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+            if store.etag:
+                self.send_header("ETag", store.etag)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            half = len(body) // 2
+            self.wfile.write(body[:half])
+            if store.stall is not None:
+                store.stall.wait(60)
+            if cut:
+                self.close_connection = True
+                return
+            self.wfile.write(body[half:])
+
+    return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is part of the tests."""
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def store(authority: CertificateAuthority) -> Iterator[Store]:
+    made = Store(content=os.urandom(5_000_001))
+    pair = authority.serving("store", ["localhost", "127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    with _Server(("127.0.0.1", 0), _handler(made)) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        made.url = f"https://localhost:{server.server_port}/models/net.onnx"
+        made.authority = authority.pair.certificate
+        yield made
+        server.shutdown()
+        thread.join()
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(store: Store, tmp_path: Path) -> Iterator[Start]:
+    """Starts the fetcher; its folder is ``tmp_path / "model"``, its last words ``tmp_path / "words"``."""
+    (tmp_path / "words").touch()
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, uri: str | None = None, **variables: str) -> subprocess.Popen[str]:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "images/fetcher"),
+            "SSL_CERT_FILE": str(store.authority),
+            **variables,
+        }
+        command = [sys.executable, "-m", "stowage_fetcher", "--uri", uri or store.url, "--first-wait", "0.01"]
+        command += ["--output", str(tmp_path / "model"), "--last-words", str(tmp_path / "words"), *arguments]
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def run(start: Start) -> Callable[..., tuple[int, str, str]]:
+    """Runs the fetcher to its end: exit code, log, error."""
+
+    def whole(*arguments: str, uri: str | None = None, **variables: str) -> tuple[int, str, str]:
+        process = start(*arguments, uri=uri, **variables)
+        out, error = process.communicate(timeout=120)
+        return process.returncode, out, error
+
+    return whole

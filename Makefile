@@ -80,6 +80,9 @@ lock: $(STAMP) ## Pin all dependencies anew
 	cd images/builder && $(UV_LOCK) --python-platform linux pyproject.toml -o requirements.lock
 	cd images/builder && $(UV_LOCK) --python-platform linux -c ../../requirements-build.lock --group image \
 	    -o requirements-build.lock
+	cd images/fetcher && $(UV_LOCK) --python-platform linux -c ../../requirements.lock pyproject.toml -o requirements.lock
+	cd images/fetcher && $(UV_LOCK) --python-platform linux -c ../../requirements-build.lock --group image \
+	    -o requirements-build.lock
 
 bench: $(STAMP) ## Measure decisions and the operator, and compare with the last time (ARGS="fleet storm --nodes 500", ARGS=--help)
 	@PYTHONPATH=.:tools $(BIN)/python -m bench $(ARGS)

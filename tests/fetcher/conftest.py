@@ -27,10 +27,15 @@ class Store:
     content: bytes = b""
     etag: str = '"one"'
     ranges: bool = True
+    conditional: bool = True
+    """Whether ``If-Range`` is heeded."""
+    length: bool = True
+    """Whether it says how long its answer is."""
     token: str = ""
     """Wanted of whoever asks; empty: nobody is asked."""
     faults: list[int | str] = field(default_factory=list)
-    """A status, ``cut`` (half of what was asked for), or a place to redirect to."""
+    """A status (429 comes with ``Retry-After: 1``), ``cut`` (half of what was asked for), or a place to
+    redirect to."""
     stall: threading.Event | None = None
     """Half of the file is sent, and then nothing until this is set."""
     asked: list[dict[str, str]] = field(default_factory=list)
@@ -54,7 +59,7 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
             store.asked.append(dict(self.headers))
             fault = store.faults.pop(0) if store.faults else ""
             if isinstance(fault, int):
-                return self._answer(fault)
+                return self._answer(fault, {"Retry-After": "1"} if fault == 429 else None)
             if "://" in fault:
                 return self._answer(302, {"Location": fault})
             if store.token and self.headers.get("Authorization") != f"Bearer {store.token}":
@@ -69,7 +74,8 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
 
         def _send(self, *, cut: bool) -> None:
             start, wanted = 0, self.headers.get("Range", "")
-            if wanted and store.ranges and self.headers.get("If-Range", store.etag) == store.etag:
+            same = not store.conditional or self.headers.get("If-Range", store.etag) == store.etag
+            if wanted and store.ranges and same:
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
             body, total = store.content[start:], len(store.content)
             self.send_response(206 if start else 200)
@@ -77,7 +83,9 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
             if store.etag:
                 self.send_header("ETag", store.etag)
-            self.send_header("Content-Length", str(len(body)))
+            self.close_connection = not store.length
+            if store.length:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             half = len(body) // 2
             self.wfile.write(body[:half])

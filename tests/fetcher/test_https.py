@@ -65,6 +65,19 @@ def test_what_came_is_not_asked_for_again(store: Store, run: Run, tmp_path: Path
     assert _fetched(tmp_path) == store.content
 
 
+def test_the_store_says_how_long_to_wait(store: Store, run: Run) -> None:
+    store.faults = [429]
+    assert "the store answers 429 for net.onnx; next try in 1 s\n" in run()[1]
+
+
+def test_a_length_that_nobody_says_needs_a_digest(store: Store, run: Run, tmp_path: Path) -> None:
+    store.length = False
+    code, _, error = run()
+    assert (code, "doesn't say how long net.onnx is" in error) == (6, True)
+    assert run("--digest", store.digest)[0] == 0
+    assert _fetched(tmp_path) == store.content
+
+
 def test_the_last_passing_error_ends_it(store: Store, run: Run) -> None:
     store.faults = [503] * 9
     code, _, error = run("--tries", "3")
@@ -107,15 +120,18 @@ def test_a_killed_one_goes_on_where_it_was(store: Store, start: Start, run: Run,
     assert f"resumed after {came} bytes" in out
 
 
-@pytest.mark.parametrize("etag", ['"one"', ""])
+@pytest.mark.parametrize(
+    ("etag", "conditional", "checked"),
+    [('"one"', True, False), ('"one"', False, False), ("", True, True)],
+)
 def test_a_file_that_changed_meanwhile_is_fetched_anew(
-    store: Store, run: Run, tmp_path: Path, etag: str
+    store: Store, run: Run, tmp_path: Path, etag: str, conditional: bool, checked: bool
 ) -> None:
-    store.etag = etag
+    store.etag, store.conditional = etag, conditional
     (tmp_path / "model").mkdir()
     (tmp_path / "model/.net.onnx.part").write_bytes(b"old" * 1000)
     (tmp_path / "model/.net.onnx.etag").write_text(etag and '"old"')
-    assert run("--digest", store.digest)[0] == 0
+    assert run(*(["--digest", store.digest] if checked else []))[0] == 0
     assert _fetched(tmp_path) == store.content
 
 

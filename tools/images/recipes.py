@@ -57,6 +57,11 @@ RECIPES: dict[str, Recipe] = {
         locks=("requirements-build.lock", "requirements.lock"),
         packages=("libstdc++6",),  # of ONNX Runtime's and OpenVINO's wheels
     ),
+    "model-fetcher": Recipe(
+        context=REPOSITORY / "images" / "fetcher",
+        parts=("pyproject.toml", "requirements-build.lock", "requirements.lock", "stowage_fetcher"),
+        locks=("requirements-build.lock", "requirements.lock"),
+    ),
     "mlserver": Recipe(  # for the end-to-end suite only
         context=REPOSITORY / "e2e" / "mlserver",
         parts=("requirements.lock",),

@@ -163,7 +163,8 @@ def _take(
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise Refused(f"the store sends {partial.target.name} compressed, though that was not asked for")
     if response.status == HTTPStatus.PARTIAL_CONTENT:
-        if not response.headers.get("Content-Range", "").startswith(f"bytes {resumed}-"):
+        same = not partial.etag or response.headers.get("ETag", partial.etag) == partial.etag
+        if not same or not response.headers.get("Content-Range", "").startswith(f"bytes {resumed}-"):
             partial.begin("")
             raise _Passing(f"the store sent another part of {partial.target.name} than was asked for")
         say(f"{partial.target.name}: resumed after {resumed} bytes")
@@ -172,6 +173,11 @@ def _take(
         partial.begin(response.headers.get("ETag", ""))
     length = response.headers.get("Content-Length", "")
     missing = int(length) if length.isdecimal() else None
+    if missing is None and digest is None and "Transfer-Encoding" not in response.headers:
+        raise Refused(
+            f"the store doesn't say how long {partial.target.name} is, so that nothing would tell whether"
+            " all of it came; write the variant's digest"
+        )
     if missing is not None:
         partial.need(missing)
     progress = Progress(partial.target.name, resumed, None if missing is None else resumed + missing, say)

@@ -147,6 +147,7 @@ class Offline:
             return Planned(workload, problem=policy)
         serving = serving_of(self.world, workload.key, workload.metadata.uid)
         review = self._review(workload, serving)
+        self.world.discover()
         snapshot = self.world.snapshot()
         current = keepable(workload, serving, review)
         decision = decide(snapshot, Demand(workload, policy), current, review.left_alone)

@@ -33,7 +33,7 @@ from stowage.control.projections import BOUND_PODS, PodUse, project_pod
 from stowage.control.queue import WorkQueue
 from stowage.control.reconcile import SECONDS, Reconciler, utc_now
 from stowage.control.scope import Scope
-from stowage.control.triggers import Triggers, everyone
+from stowage.control.triggers import Triggers, affected_first
 from stowage.control.watchdog import Watchdog
 from stowage.control.world import World
 from stowage.observe import metrics
@@ -182,6 +182,7 @@ class Operator:
         return broke
 
     def _begin(self) -> None:
+        self.world.discover()
         pools = self.world.discovery.pools
         _log.info(
             "watching %d nodes in %d pools and %d InferenceDeployments",
@@ -197,9 +198,10 @@ class Operator:
     async def _handle(self, key: WorkKey) -> None:
         plural, namespace, name = key
         if plural == "fleet":
+            self.world.discover()
             self._report_problems()
             in_line = set(self._line.order())
-            for each in everyone(self.world):
+            for each in affected_first(self.world):
                 if each[1:] not in in_line:
                     self.queue.add(each)
             self.queue.add(ROOM)

@@ -105,7 +105,9 @@ def _is_troubled(pod: OwnPod | None) -> bool:
     return unschedulable or bool(state.ended or state.restarts) or state.waiting not in STARTING
 
 
-def everyone(world: World) -> Iterator[WorkKey]:
-    """All InferenceDeployments."""
-    for namespace, name in world.workloads.items:
-        yield ports.INFERENCE_DEPLOYMENTS.plural, namespace, name
+def affected_first(world: World) -> Iterator[WorkKey]:
+    """All InferenceDeployments, those first that hold something on a node that is gone."""
+    nodes = world.nodes.items
+    hit = {h.owner for h in world.snapshot().holdings if any(("", node) not in nodes for node in h.bound)}
+    for key in sorted(world.workloads.items, key=lambda key: key not in hit):
+        yield ports.INFERENCE_DEPLOYMENTS.plural, *key

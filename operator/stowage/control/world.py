@@ -34,6 +34,8 @@ class _Derived:
     """What is computed from the stores, until they change."""
 
     discovery: Discovery | None = None
+    outdated: bool = False
+    """Whether what the pools are made of has changed since."""
     runtimes: tuple[InferenceRuntime, ...] | None = None
     snapshot: Snapshot | None = None
 
@@ -123,7 +125,7 @@ class World:
 
     def _forget(self, resource: ports.ResourceType) -> None:
         if resource in (ports.NODES, ports.ACCELERATOR_CLASSES, ports.ACCELERATOR_POOLS):
-            self._derived.discovery = None
+            self._derived.outdated = True
         if resource == ports.INFERENCE_RUNTIMES:
             self._derived.runtimes = None
 
@@ -184,13 +186,13 @@ class World:
     def slice_changed(self, key: Key, old: object, new: DeviceSlice | None) -> None:  # noqa: ARG002
         """Takes in a ResourceSlice."""
         _set(self.slices, key, new)
-        self._derived.discovery = None
+        self._derived.outdated = True
         self.changed(ports.RESOURCE_SLICES.plural, key)
 
     def device_class_changed(self, key: Key, old: object, new: DeviceClass | None) -> None:  # noqa: ARG002
         """Takes in a DeviceClass."""
         _set(self.device_classes, key, new)
-        self._derived.discovery = None
+        self._derived.outdated = True
         self.changed(ports.DEVICE_CLASSES.plural, key)
 
     def reserve(self, namespace: str, holding: Holding) -> None:
@@ -201,10 +203,17 @@ class World:
         """The decision was written, or failed; from now on the Deployment itself counts."""
         self.holdings.release((namespace, deployment))
 
+    def discover(self) -> None:
+        """Looks at the pools anew where what they are made of has changed. Nodes come and go in crowds, and
+        a look costs as much as some decisions: whoever is told of changes gathers them, and calls this."""
+        if self._derived.outdated:
+            self._derived.discovery, self._derived.outdated = None, False
+
     @property
     def discovery(self) -> Discovery:
-        """The pools of the cluster."""
+        """The pools of the cluster, as they were at the last ``discover``."""
         if self._derived.discovery is None:
+            self._derived.outdated = False
             classes = {**self.catalog.classes, **_values(self.classes)}
             declared = _values(self.declared_pools)
             devices = Devices(tuple(self.slices.values()), tuple(self.device_classes.values()))

@@ -146,6 +146,7 @@ def test_what_is_kept_is_what_would_be_found_anew(seed: int) -> None:
     for _ in range(25):
         for _ in range(random.randint(1, 4)):
             step(twin, random)
+        twin.world.discover()
         kept, fresh = twin.world.snapshot(), twin.anew().snapshot()
         assert seen(kept) == seen(fresh)
         current = tuple(h.placement for h in kept.held.values() if h.owner == demand.key)
@@ -194,3 +195,18 @@ def test_only_the_deployment_of_an_object_that_exists_holds_room(
     if owner is not None:
         twin.put("owner", None, owner["metadata"]["name"])
     assert twin.world.snapshot().holdings == ()
+
+
+def test_pools_are_looked_at_anew_when_told_to() -> None:
+    twin, random = Twin(), Random(1)
+    for _ in range(20):
+        step(twin, random)
+    twin.world.discover()
+    before = twin.world.discovery
+    twin.world.nodes.observe("ADDED", {"metadata": {"name": "late", "resourceVersion": "999999"}})
+    assert twin.world.discovery is before
+    twin.world.discover()
+    assert twin.world.discovery is not before
+    after = twin.world.discovery
+    twin.world.discover()
+    assert twin.world.discovery is after

@@ -18,10 +18,11 @@ from stowage.control.triggers import (
     PROGRESS_SECONDS,
     ROOM_SECONDS,
     Triggers,
-    everyone,
+    affected_first,
 )
 from stowage.control.world import World
 from stowage.placement.failure import PodState
+from stowage.placement.snapshot import Holding, Placement
 
 INFDS, FLEET, POLICIES = "inferencedeployments", ("fleet", "", ""), "placementpolicies"
 
@@ -104,7 +105,16 @@ def test_a_deployment_that_went_makes_room(bench: Bench) -> None:
 
 
 def test_everyone(bench: Bench) -> None:
-    assert set(everyone(bench.world)) == {(INFDS, "shop", "chat"), (INFDS, "shop", "chat-8b")}
+    assert list(affected_first(bench.world)) == [(INFDS, "shop", "chat"), (INFDS, "shop", "chat-8b")]
+
+
+def test_who_lost_a_node_comes_first(bench: Bench) -> None:
+    placement = Placement("a", "vllm", "p", "c", 1)
+    holding = Holding(("shop", "chat-8b"), "chat-8b-12345678", placement, {}, 1, ("n1",))
+    bench.world.reserve("shop", holding)
+    assert list(affected_first(bench.world)) == [(INFDS, "shop", "chat-8b"), (INFDS, "shop", "chat")]
+    bench.world.nodes.observe("ADDED", {"metadata": {"name": "n1", "resourceVersion": "1"}})
+    assert list(affected_first(bench.world)) == [(INFDS, "shop", "chat"), (INFDS, "shop", "chat-8b")]
 
 
 def pod(**state: Any) -> OwnPod:

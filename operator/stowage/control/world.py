@@ -34,10 +34,19 @@ class _Derived:
     """What is computed from the stores, until they change."""
 
     discovery: Discovery | None = None
+    followed: bool = False
+    """Whether a change of nodes has been followed since the last look at all of them."""
     outdated: bool = False
-    """Whether what the pools are made of has changed since."""
+    """Whether nodes have changed since ``discovery``."""
     runtimes: tuple[InferenceRuntime, ...] | None = None
     snapshot: Snapshot | None = None
+
+    def crowd(self) -> None:
+        """Follows a first change at once, and leaves more to ``World.discover``."""
+        if self.followed:
+            self.outdated = True
+        else:
+            self.discovery, self.followed = None, True
 
 
 @dataclass
@@ -124,8 +133,10 @@ class World:
         return on_change
 
     def _forget(self, resource: ports.ResourceType) -> None:
-        if resource in (ports.NODES, ports.ACCELERATOR_CLASSES, ports.ACCELERATOR_POOLS):
-            self._derived.outdated = True
+        if resource == ports.NODES:
+            self._derived.crowd()
+        if resource in (ports.ACCELERATOR_CLASSES, ports.ACCELERATOR_POOLS):
+            self._derived.discovery = None
         if resource == ports.INFERENCE_RUNTIMES:
             self._derived.runtimes = None
 
@@ -186,13 +197,13 @@ class World:
     def slice_changed(self, key: Key, old: object, new: DeviceSlice | None) -> None:  # noqa: ARG002
         """Takes in a ResourceSlice."""
         _set(self.slices, key, new)
-        self._derived.outdated = True
+        self._derived.crowd()
         self.changed(ports.RESOURCE_SLICES.plural, key)
 
     def device_class_changed(self, key: Key, old: object, new: DeviceClass | None) -> None:  # noqa: ARG002
         """Takes in a DeviceClass."""
         _set(self.device_classes, key, new)
-        self._derived.outdated = True
+        self._derived.discovery = None
         self.changed(ports.DEVICE_CLASSES.plural, key)
 
     def reserve(self, namespace: str, holding: Holding) -> None:
@@ -204,14 +215,15 @@ class World:
         self.holdings.release((namespace, deployment))
 
     def discover(self) -> None:
-        """Looks at the pools anew where what they are made of has changed. Nodes come and go in crowds, and
-        a look costs as much as some decisions: whoever is told of changes gathers them, and calls this."""
+        """Looks at nodes anew where they have changed. They come and go in crowds, and a look costs as much
+        as some decisions: but for a lone one, whoever is told of changes gathers them and calls this."""
         if self._derived.outdated:
-            self._derived.discovery, self._derived.outdated = None, False
+            self._derived.discovery = None
+        self._derived.followed = self._derived.outdated = False
 
     @property
     def discovery(self) -> Discovery:
-        """The pools of the cluster, as they were at the last ``discover``."""
+        """The pools of the cluster; of a crowd of changed nodes, as they were at the last ``discover``."""
         if self._derived.discovery is None:
             self._derived.outdated = False
             classes = {**self.catalog.classes, **_values(self.classes)}

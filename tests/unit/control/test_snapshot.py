@@ -197,16 +197,20 @@ def test_only_the_deployment_of_an_object_that_exists_holds_room(
     assert twin.world.snapshot().holdings == ()
 
 
-def test_pools_are_looked_at_anew_when_told_to() -> None:
-    twin, random = Twin(), Random(1)
-    for _ in range(20):
-        step(twin, random)
-    twin.world.discover()
-    before = twin.world.discovery
-    twin.world.nodes.observe("ADDED", {"metadata": {"name": "late", "resourceVersion": "999999"}})
-    assert twin.world.discovery is before
-    twin.world.discover()
-    assert twin.world.discovery is not before
-    after = twin.world.discovery
-    twin.world.discover()
-    assert twin.world.discovery is after
+def test_a_lone_node_is_followed_at_once_and_a_crowd_when_told_to() -> None:
+    world = Twin().world
+    seen = [world.discovery]
+
+    def node(name: str) -> bool:
+        """Whether that changes what is seen."""
+        world.nodes.observe("ADDED", {"metadata": {"name": name, "resourceVersion": f"99999{name}"}})
+        seen.append(world.discovery)
+        return seen[-1] is not seen[-2]
+
+    assert [node("1"), node("2"), node("3")] == [True, False, False]
+    world.discover()
+    assert world.discovery is not seen[-1]
+    assert [node("4"), node("5")] == [True, False]
+    accel = {"metadata": {"name": "own", "resourceVersion": "1"}, "spec": {}}
+    world.classes.observe("ADDED", accel)
+    assert world.discovery is not seen[-1], "what people write is followed at once"

@@ -13,10 +13,12 @@ from typing import Any
 import kopf
 
 from stowage.cluster.client import KubernetesCluster
-from stowage.cluster.ports import DEPLOYMENTS, INFERENCE_DEPLOYMENTS, SERVICES, Body
+from stowage.cluster.errors import Retry
+from stowage.cluster.ports import DEPLOYMENTS, INFERENCE_DEPLOYMENTS, SERVICES, Body, ResourceType
 
 READY = "ready"
 SEEN: set[str] = set()
+AGAIN_SECONDS = 0.2
 
 
 def children(owner: Body) -> tuple[Body, Body]:
@@ -72,17 +74,27 @@ async def main() -> None:
     settings.scanning.disabled = True
     async with KubernetesCluster.connect(None) as cluster:
 
+        async def surely(kind: ResourceType, body: Body, subresource: str = "") -> None:
+            """Until it is written: Services are made one after another, so the last of many time out."""
+            while True:
+                try:
+                    await cluster.apply(kind, body, subresource=subresource)
+                except Retry:
+                    await asyncio.sleep(AGAIN_SECONDS)
+                else:
+                    return
+
         async def seen(body: kopf.Body, **_: Any) -> None:
             owner: Body = dict(body)
             if owner["metadata"]["uid"] in SEEN:
                 return
             SEEN.add(owner["metadata"]["uid"])
             deployment, service = children(owner)
-            await asyncio.gather(cluster.apply(DEPLOYMENTS, deployment), cluster.apply(SERVICES, service))
+            await asyncio.gather(surely(DEPLOYMENTS, deployment), surely(SERVICES, service))
             status = {"observedGeneration": owner["metadata"]["generation"], "replicas": 0}
             identity = {"name": owner["metadata"]["name"], "namespace": owner["metadata"]["namespace"]}
             head = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "metadata": identity}
-            await cluster.apply(INFERENCE_DEPLOYMENTS, {**head, "status": status}, subresource="status")
+            await surely(INFERENCE_DEPLOYMENTS, {**head, "status": status}, subresource="status")
 
         kopf.on.event("stowage.dev", "v1alpha1", "inferencedeployments", registry=registry)(seen)
         sys.stdout.write(READY + "\n")

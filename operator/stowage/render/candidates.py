@@ -86,8 +86,10 @@ def _still_true(before: Sequence[CandidateStatus], decision: Decision) -> bool:
     A full list is only the best part of all candidates, so others may be there.
     """
     for one in before:
+        if one.verdict == "Chosen":
+            continue  # compared already, and measuring it anew would tell nothing
         found = decision.fails(_placement(one)) if decision.fails is not None else None
-        if one.verdict != "Chosen" and (found is None or _lasting(one) != _lasting_of(found)):
+        if found is None or _lasting(one) != _lasting_of(found):
             return False
     if len(before) >= MAX_CANDIDATES:
         return True

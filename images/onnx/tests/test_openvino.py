@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import openvino
 import pytest
 from conftest import Serve
 from onnx import TensorProto, helper, numpy_helper
-from test_process import PATIENCE, X, ask, running
+from test_process import served_once
 
 from onnx_server.errors import ModelError, RequestError
 from onnx_server.openvino_runtime import OpenVino
@@ -193,12 +191,7 @@ def test_a_folder_with_an_openvino_model_is_served_by_it(
     folder = converted(models.linear(tmp_path / "m.onnx")).parent
     home = tmp_path / "home"
     monkeypatch.setenv("HOME", str(home))
-    with running(folder, "--drain-seconds=0") as (process, port):
-        status, body = ask(port, "POST", "/v2/models/m/infer", json.dumps({"inputs": [X]}))
-        assert (status, json.loads(body)["outputs"][0]["data"]) == (200, [32.0, 48.0])
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, output
+    output = served_once(folder)
     assert f"serving {folder}/model.xml as 'm' by openvino on 1 threads" in output
     assert "warmed up" in output
     assert not home.exists()

@@ -77,16 +77,22 @@ def running(path: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], int
             process.kill()
 
 
-def test_it_serves_and_ends_with_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    models.linear(tmp_path / "m.onnx")
-    home = tmp_path / "home"
-    monkeypatch.setenv("HOME", str(home))
-    with running(tmp_path, "--drain-seconds=0") as (process, port):
+def served_once(path: Path) -> str:
+    """What a server of the linear model says, that answers a request rightly and is then told to end."""
+    with running(path, "--drain-seconds=0") as (process, port):
         status, body = ask(port, "POST", "/v2/models/m/infer", json.dumps({"inputs": [X]}))
         assert (status, json.loads(body)["outputs"][0]["data"]) == (200, [32.0, 48.0])
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
+    return str(output)
+
+
+def test_it_serves_and_ends_with_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models.linear(tmp_path / "m.onnx")
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    output = served_once(tmp_path)
     assert f"serving {tmp_path}/m.onnx as 'm' by onnxruntime on 1 threads, requests of up to" in output
     assert output.index("warmed up: the first run took") < output.index("serving")
     assert "Traceback" not in output

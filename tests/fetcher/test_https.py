@@ -88,7 +88,7 @@ def test_the_last_passing_error_ends_it(store: Store, run: Run) -> None:
 @pytest.mark.parametrize(
     ("status", "what"),
     [
-        (401, "wants credentials; name a Secret with a token in the variant's credentials"),
+        (401, "wants a token; name its Secret in the policy's fetch.stores, or see that the token is valid"),
         (403, "refuses access; see that the token, or the signature in the uri, is valid and may read it"),
         (404, "has no such file; correct the variant's uri"),
         (410, "has no such file any more; correct the variant's uri"),
@@ -199,3 +199,68 @@ def test_a_signature_in_the_uri_is_never_said(store: Store, run: Run) -> None:
     store.faults = ["cut", 403]
     _, out, error = run(uri=f"{store.url}?signature=hush")
     assert "hush" not in out + error
+
+
+def test_a_larger_file_than_was_said_is_refused(store: Store, run: Run, tmp_path: Path) -> None:
+    said = (
+        "net.onnx has 4.77 MiB or more, and at most 3.81 MiB are expected of it; correct the variant's size"
+    )
+    assert run("--most-bytes", "4000000")[::2] == (8, f"TooLarge: {said}\n")
+    assert (tmp_path / "words").read_text() == said
+    assert (_files(tmp_path), len(store.asked)) == ([], 1)
+    assert run("--most-bytes", str(len(store.content)))[0] == 0
+    assert _fetched(tmp_path) == store.content
+
+
+def test_a_larger_file_is_refused_where_the_store_says_no_length(
+    store: Store, run: Run, tmp_path: Path
+) -> None:
+    store.length = False
+    code, _, error = run("--most-bytes", "4000000", "--digest", store.digest)
+    assert (code, error.startswith("TooLarge: net.onnx has "), _files(tmp_path)) == (8, True, [])
+
+
+def test_when_the_time_is_over_it_says_what_has_come_and_goes_on_from_there(
+    store: Store, run: Run, tmp_path: Path
+) -> None:
+    store.stall = threading.Event()
+    code, _, error = run("--timeout", "1.5", "--digest", store.digest)
+    assert code == 9
+    assert error.startswith("TimedOut: net.onnx: 0.00 GiB have come, and the ")
+    assert "that the policy's fetch.timeout gives it" in error
+    (part,) = [f for f in (tmp_path / "model").iterdir() if f.name.endswith(".part")]
+    came = part.stat().st_size
+    assert came > 0
+    store.stall.set()
+    code, out, _ = run("--timeout", "60", "--digest", store.digest)
+    assert (code, f"net.onnx: resumed after {came} bytes" in out) == (0, True)
+    assert _fetched(tmp_path) == store.content
+
+
+def test_an_authority_of_ones_own_is_trusted_beside_the_others(
+    store: Store, run: Run, tmp_path: Path
+) -> None:
+    assert run(SSL_CERT_FILE="/dev/null")[0] == 6
+    assert run("--trust", str(store.authority), SSL_CERT_FILE="/dev/null")[0] == 0
+    assert _fetched(tmp_path) == store.content
+
+
+@pytest.mark.parametrize("content", ["", "no certificate", None])
+def test_what_holds_no_authority_is_named(run: Run, tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.crt"
+    if content is not None:
+        file.write_text(content)
+    said = "ca.crt of the policy's fetch.trust holds no certificate that can be read"
+    assert run("--trust", str(file))[::2] == (3, f"BadInput: {said}\n")
+
+
+def test_a_host_that_nobody_knows(run: Run) -> None:
+    code, out, error = run("--tries", "2", uri="https://nowhere.invalid/net.onnx")
+    said = "nowhere.invalid: DNS knows no such host"
+    assert (code, error) == (7, f"Unreachable: {said}; given up after 2 tries\n")
+    assert out == f"{said}; next try in 0 s\n"
+
+
+def test_a_uri_that_is_none(run: Run) -> None:
+    code, _, error = run(uri="https://a[b/net.onnx")
+    assert (code, error) == (3, "BadInput: the uri can't be read; write https://host/path/file\n")

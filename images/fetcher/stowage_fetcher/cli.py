@@ -13,7 +13,7 @@ from types import FrameType
 
 from stowage_fetcher import __version__
 from stowage_fetcher.errors import BadInput, FetchError
-from stowage_fetcher.https import Order, fetch
+from stowage_fetcher.https import Order, TimeOver, fetch
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """What a container writes here, the kubelet puts into the pod's status."""
@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 the file is there, else see ``errors``."""
     signal.signal(signal.SIGTERM, _end)
     given = _parser().parse_args(arguments)
+    signal.signal(signal.SIGALRM, _late)
+    signal.setitimer(signal.ITIMER_REAL, given.timeout)
     try:
         given.output.mkdir(parents=True, exist_ok=True)
         order = Order(
@@ -34,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             token=_token(),
             tries=given.tries,
             first_wait=given.first_wait,
+            most=given.most_bytes,
+            trust=given.trust,
         )
         fetch(order, lambda line: print(line, flush=True))
     except FetchError as error:
@@ -56,6 +60,11 @@ def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as sig
     sys.exit(128 + number)
 
 
+def _late(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal wants it
+    """Whatever it is doing: a name is looked up, or a byte comes a minute."""
+    raise TimeOver
+
+
 def _digest(text: str) -> str:
     if not _DIGEST.fullmatch(text):
         raise argparse.ArgumentTypeError("must be sha256: and 64 lower-case hexadecimal digits")
@@ -69,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--uri", required=True, help="of one file, as https://host/path/file")
     add("--output", required=True, type=Path, help="folder into which it is put, under its own name")
     add("--digest", type=_digest, help="of the file: nothing else is kept (sha256:...)")
+    add("--most-bytes", type=int, help="a larger file is refused")
+    add("--timeout", type=float, default=0.0, help="seconds until it gives up; what came is kept (0: never)")
+    add("--trust", type=Path, help="file with certificate authorities to trust beside the system's (PEM)")
     add("--tries", type=int, default=8, help="in a row without a byte that came (8)")
     add("--first-wait", type=float, default=1.0, help="seconds before the second try, then doubled (1)")
     add("--last-words", type=Path, default=TERMINATION_LOG, help="file for the error, if it exists")

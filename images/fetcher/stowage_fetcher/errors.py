@@ -5,7 +5,9 @@
     ├── DigestMismatch  4  what the store holds is not what was asked for
     ├── NoRoom          5  the disk has too little room
     ├── Refused         6  the store says no, or has no such file; trying again doesn't help
-    └── Unreachable     7  passing errors, until no try was left
+    ├── Unreachable     7  passing errors, until no try was left
+    ├── TooLarge        8  it is larger than was said
+    └── TimedOut        9  it takes longer than it may
 
 Python's own 1 is an error of ours, argparse's 2 a wrong command line.
 """
@@ -49,3 +51,15 @@ class Unreachable(FetchError):
     """The last of the passing errors."""
 
     exit_code = 7
+
+
+class TooLarge(FetchError):
+    """A larger file than there is room for."""
+
+    exit_code = 8
+
+
+class TimedOut(FetchError):
+    """The time is over."""
+
+    exit_code = 9

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +14,18 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, SSLError
 
-from stowage_fetcher.errors import BadInput, DigestMismatch, FetchError, Refused, Unreachable
-from stowage_fetcher.partial import Partial, digest_of
+from stowage_fetcher.errors import (
+    BadInput,
+    DigestMismatch,
+    FetchError,
+    Refused,
+    TimedOut,
+    TooLarge,
+    Unreachable,
+)
+from stowage_fetcher.partial import GIB, Partial, digest_of
 from stowage_fetcher.progress import Progress
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,200}")
@@ -25,7 +35,7 @@ LONGEST_WAIT = 60.0
 """Seconds between two tries at most, whatever the store asks for."""
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 SENTENCES = {
-    401: "wants credentials; name a Secret with a token in the variant's credentials",
+    401: "wants a token; name its Secret in the policy's fetch.stores, or see that the token is valid",
     403: "refuses access; see that the token, or the signature in the uri, is valid and may read it",
     404: "has no such file; correct the variant's uri",
     410: "has no such file any more; correct the variant's uri",
@@ -45,6 +55,14 @@ class Order:
     """In a row without a byte that came."""
     first_wait: float = 1.0
     """Seconds before the second try; doubled with each further one."""
+    most: int | None = None
+    """Bytes that the file may have at most."""
+    trust: Path | None = None
+    """Certificate authorities beside the system's."""
+
+
+class TimeOver(Exception):
+    """Raised from outside, by a signal."""
 
 
 class _Passing(Exception):
@@ -67,7 +85,22 @@ def fetch(order: Order, say: Callable[[str], None], sleep: Callable[[float], Non
             say(f"{partial.target.name} is there already")
             return partial.target
         partial.target.unlink()
-    pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=30, read=60))
+    began = time.monotonic()
+    try:
+        return _until_it_is_there(order, partial, say, sleep)
+    except TimeOver:
+        raise TimedOut(
+            f"{partial.target.name}: {partial.size / GIB:.2f} GiB have come, and the"
+            f" {time.monotonic() - began:.0f} s are over that the policy's fetch.timeout gives it; it goes on"
+            " from there"
+        ) from None
+
+
+def _until_it_is_there(
+    order: Order, partial: Partial, say: Callable[[str], None], sleep: Callable[[float], None]
+) -> Path:
+    timeout = urllib3.Timeout(connect=30, read=60)
+    pool = urllib3.PoolManager(retries=False, timeout=timeout, ssl_context=_trusted(order.trust))
     failures = 0
     while True:
         before = partial.size
@@ -84,9 +117,24 @@ def fetch(order: Order, say: Callable[[str], None], sleep: Callable[[float], Non
             sleep(wait)
 
 
+def _trusted(extra: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if extra is not None:
+        try:
+            context.load_verify_locations(extra)
+        except (OSError, ssl.SSLError) as error:
+            raise BadInput(
+                f"{extra.name} of the policy's fetch.trust holds no certificate that can be read"
+            ) from error
+    return context
+
+
 def _name(uri: str) -> str:
     """The last part of the path, as the file's name. No name may lead out of the folder or hide in it."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise BadInput("the uri can't be read; write https://host/path/file") from error
     if parts.scheme != "https" or not parts.hostname:
         raise BadInput(
             f"{parts.scheme or 'a uri without a scheme'} is not fetched; write https://host/path/file"
@@ -115,7 +163,7 @@ def _try(pool: urllib3.PoolManager, order: Order, partial: Partial, say: Callabl
     try:
         response = _open(pool, order, resumed, partial.etag)
         try:
-            _take(response, partial, resumed, order.digest, say)
+            _take(response, partial, resumed, order, say)
         finally:
             response.close()
     except (SSLError, MaxRetryError) as error:
@@ -152,7 +200,7 @@ def _take(
     response: urllib3.BaseHTTPResponse,
     partial: Partial,
     resumed: int,
-    digest: str | None,
+    order: Order,
     say: Callable[[str], None],
 ) -> None:
     if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and resumed:
@@ -173,23 +221,39 @@ def _take(
         partial.begin(response.headers.get("ETag", ""))
     length = response.headers.get("Content-Length", "")
     missing = int(length) if length.isdecimal() else None
-    if missing is None and digest is None and "Transfer-Encoding" not in response.headers:
+    if missing is None and order.digest is None and "Transfer-Encoding" not in response.headers:
         raise Refused(
             f"the store doesn't say how long {partial.target.name} is, so that nothing would tell whether"
             " all of it came; write the variant's digest"
         )
     if missing is not None:
+        _may_be(order.most, resumed + missing, partial)
         partial.need(missing)
     progress = Progress(partial.target.name, resumed, None if missing is None else resumed + missing, say)
     for count in partial.append(response.stream(CHUNK, decode_content=False)):
         progress.more(count)
+        _may_be(order.most, progress.now, partial)
     try:
-        partial.finish(digest)
+        partial.finish(order.digest)
     except DigestMismatch as error:
         if not resumed:
             raise
         raise _Passing(f"{partial.target.name} changed while it was fetched; it is fetched anew") from error
     progress.done()
+
+
+def _may_be(most: int | None, size: int, partial: Partial) -> None:
+    if most is None or size <= most:
+        return
+    partial.discard()
+    raise TooLarge(
+        f"{partial.target.name} has {_bytes(size)} or more, and at most {_bytes(most)} are expected of it;"
+        " correct the variant's size"
+    )
+
+
+def _bytes(count: int) -> str:
+    return f"{count / GIB:.2f} GiB" if count >= GIB // 10 else f"{count / 1024**2:.2f} MiB"
 
 
 def _refusal(response: urllib3.BaseHTTPResponse, name: str) -> FetchError | _Passing:
@@ -205,4 +269,6 @@ def _refusal(response: urllib3.BaseHTTPResponse, name: str) -> FetchError | _Pas
 def _short(error: Exception) -> str:
     """What urllib3 says, without the uri, which may hold a signature."""
     cause = getattr(error, "reason", None) or error.__cause__ or error
+    if isinstance(error, NameResolutionError) or isinstance(cause, NameResolutionError | socket.gaierror):
+        return "DNS knows no such host"
     return f"{type(cause).__name__}"

@@ -53,6 +53,11 @@ class Partial:
                 " or a volume"
             )
 
+    def discard(self) -> None:
+        """Removes what has come so far."""
+        self._part.unlink(missing_ok=True)
+        self._etag.unlink(missing_ok=True)
+
     def append(self, chunks: Iterable[bytes]) -> Iterator[int]:
         """Writes what comes; yields the length of each chunk.
 
@@ -75,8 +80,7 @@ class Partial:
             DigestMismatch: it is another file; nothing of it is kept.
         """
         if digest is not None and (found := digest_of(self._part)) != digest:
-            self._part.unlink()
-            self._etag.unlink(missing_ok=True)
+            self.discard()
             raise DigestMismatch(
                 f"{self.target.name} has the digest {found}, and {digest} was asked for;"
                 " correct the variant's digest or its uri"

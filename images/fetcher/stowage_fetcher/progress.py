@@ -42,6 +42,11 @@ class Progress:
         """All of it came."""
         self._say(f"{self._name}: complete, {self._now} bytes, {self._rate():.0f} MB/s")
 
+    @property
+    def now(self) -> int:
+        """Bytes that are there."""
+        return self._now
+
     def _rate(self) -> float:
         seconds = max(self._clock() - self._began, 1e-3)
         return (self._now - self._had) / seconds / 1e6

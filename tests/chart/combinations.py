@@ -59,6 +59,7 @@ SETTINGS: Mapping[str, tuple[Values, ...]] = {
             "podAnnotations": {"example.com/a": "b"},
             "env": [{"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"}],
             "extraArgs": ["--resync=60"],
+            "modelFetcher": {"image": "registry.example:5000/model-fetcher:2"},
         },
         {"topologySpreadConstraints": [], "resources": {}, "podSecurityContext": {}, "securityContext": {}},
     ),

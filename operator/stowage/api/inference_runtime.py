@@ -165,6 +165,9 @@ class InferenceRuntimeSpec(Model):
     """Of runtimes that serve a variant on a pool equally well, that of the highest preference is taken."""
     loads: Annotated[list[Text], Field(max_length=8)] = []
     """Schemes of URIs that the server fetches itself, such as hf."""
+    file_formats: Annotated[list[Name], Field(max_length=16)] = []
+    """Of the formats those of which the server takes a single file, by its path: only such a variant can be
+    fetched by https, which brings one file."""
     supports: Annotated[
         list[Support],
         Field(

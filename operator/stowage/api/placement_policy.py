@@ -7,8 +7,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stowage.api.meta import Conditions, Labels, LabelSelector, Model, Resource, Rule
+from stowage.api.pod_text import SecretKey
 from stowage.api.selector import AcceleratorSelector
-from stowage.api.types import CountOrShare, Duration, Fraction, Goal, LabelKey, Name, Quantity, Text
+from stowage.api.types import (
+    CountOrShare,
+    Duration,
+    Fraction,
+    Goal,
+    LabelKey,
+    Name,
+    Quantity,
+    Text,
+    sentence,
+)
 
 
 class Tier(Model):
@@ -74,6 +85,65 @@ class Builds(Model):
     """Whether a built variant may serve whose quality nobody measured, for want of data."""
 
 
+_STORE_PATTERN = r"^https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?/([!-#%-~]*/)?$"
+StorePrefix = Annotated[
+    str,
+    Field(max_length=253, pattern=_STORE_PATTERN),
+    sentence(
+        _STORE_PATTERN,
+        "write what the uris of the store begin with, up to a slash, as https://models.example.com/team/",
+        max_length=253,
+    ),
+]
+"""It ends with a slash: a host that only begins like it is another one."""
+
+
+class ModelStore(Model):
+    """A place that models are fetched from."""
+
+    uri: StorePrefix
+    """What uris of the store begin with, such as https://models.example.com/. The longest counts."""
+    secret_name: Name | None = None
+    """The Secret with the store's token: one of this name in each namespace that fetches from it. The token
+    is given to the fetcher alone, and sent to the uri's own host alone. Absent: none is sent."""
+    key: SecretKey = "token"
+    """The key of the Secret that holds the token."""
+
+
+class TrustedAuthorities(Model):
+    """Certificate authorities of one's own."""
+
+    config_map_name: Name
+    """The ConfigMap: one of this name in each namespace that fetches, as trust-manager writes them."""
+    key: SecretKey = "ca.crt"
+    """The key that holds the certificates, in PEM."""
+
+
+class Fetch(Model):
+    """How models are fetched that no server fetches itself: before it starts, in its pod."""
+
+    image: Text | None = None
+    """The fetcher's image. Absent: that of the operator's version."""
+    timeout: Duration = "2h"
+    """How long a fetch may take until it counts as failed. It is no part of fallback.startTimeout, and what
+    has come by then is kept."""
+    trust: TrustedAuthorities | None = None
+    """Certificate authorities that the fetcher trusts beside the public ones."""
+    stores: Annotated[
+        list[ModelStore],
+        Field(
+            max_length=16,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["uri"],
+            },
+        ),
+    ] = []
+    """Stores, and what is needed to fetch from them."""
+    other_stores: Literal["Allowed", "Never"] = "Allowed"
+    """Whether models may be fetched from elsewhere than these stores."""
+
+
 class PlacementPolicySpec(Model):
     """What may be used, in which order, for which goal."""
 
@@ -117,6 +187,8 @@ class PlacementPolicySpec(Model):
     """Whether time-sliced devices may be used."""
     builds: Builds | None = None
     """Where and how variants are built. Absent: none is."""
+    fetch: Fetch = Field(default_factory=Fetch)
+    """How models are fetched that no server fetches itself."""
     namespaces: LabelSelector | None = None
     """Namespaces that may use the policy, by their labels. Absent: all."""
 

@@ -53,7 +53,8 @@ class Code(StrEnum):
     )
     UNSUPPORTED_SCHEME = (
         "UnsupportedScheme", "Nothing can fetch the variant's uri.", REJECTED,
-        "Store the variant as pvc:// or oci://, or use a runtime whose spec.loads names the scheme.",
+        "Store the variant as pvc:// or oci://, as one file by https://, or use a runtime whose spec.loads"
+        " names the scheme; the message says what is in the way.",
     )
     ACCELERATOR_NOT_SUPPORTED = (
         "AcceleratorNotSupported", "The runtime doesn't run on the accelerator.", REJECTED,
@@ -195,6 +196,15 @@ class Code(StrEnum):
     OOM_KILLED = (
         "OOMKilled", "The container takes more host memory than it may.", FAILED,
         "Raise template.resources.memory, or lower what the runtime loads at once.",
+    )
+    FETCH_FAILED = (
+        "FetchFailed", "The variant's model can't be fetched, wherever it is placed.", FAILED,
+        "Mend what the message names: mostly the variant's uri, digest or size, or the policy's fetch."
+        " Other variants may serve meanwhile; the pod goes on trying.",
+    )
+    NO_ROOM_FOR_MODEL = (
+        "NoRoomForModel", "The disk of the node has too little room for the model.", FAILED,
+        "Free the node's disk or use nodes with more; see that the variant's size is right.",
     )
     START_TIMEOUT = (
         "StartTimeout", "The model was not ready in the policy's startTimeout.", FAILED,

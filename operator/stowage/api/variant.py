@@ -83,7 +83,7 @@ Uri = Annotated[
     Field(max_length=512, pattern=URI_PATTERN),
     sentence(
         URI_PATTERN,
-        "write where the variant is stored, as pvc://claim/path, oci://image:tag or hf://organisation/model",
+        "write where the variant is, as pvc://claim/path, oci://image:tag, hf://organisation/model or https://...",
         max_length=512,
     ),
 ]
@@ -182,7 +182,7 @@ class Variant(Model):
     format: Name
     """The artefact's format, such as safetensors, onnx, openvino, gguf, savedmodel or xmodel."""
     uri: Uri | None = None
-    """Where the artefact is: pvc://claim/path, oci://image or hf://organisation/model."""
+    """Where the artefact is: pvc://claim/path, oci://image, hf://organisation/model or https://host/file."""
     build: Build | None = None
     """How it is made of another variant, instead of a uri. It is built when a candidate that could serve
     needs it, where the policy's builds say; status.variants tells how far it is."""
@@ -198,7 +198,7 @@ class Variant(Model):
     sparsity: Literal["2:4"] | None = None
     """Pruning that some devices run faster."""
     credentials: Credentials | None = None
-    """For stores that need them."""
+    """For servers that fetch by themselves. What is fetched for them gets its token by the policy's fetch."""
     profiles: Annotated[
         list[Profile],
         Field(

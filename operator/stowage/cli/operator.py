@@ -58,6 +58,13 @@ def run(
         LogFormat, typer.Option(help="Lines for people or JSON for machines.")
     ] = LogFormat.TEXT,
     log_level: Annotated[LogLevel, typer.Option(help="What is logged at the least.")] = LogLevel.INFO,
+    fetcher_image: Annotated[
+        str,
+        typer.Option(
+            metavar="IMAGE",
+            help="Image of what fetches models, where the policy names none. Absent: that of this version.",
+        ),
+    ] = "",
     leader_elect: Annotated[
         bool, typer.Option("--leader-elect", help="Decide only while this process holds the Lease.")
     ] = False,
@@ -83,6 +90,7 @@ def run(
     stowage operator run --context kind-demo --health-port 8081
     """
     from stowage.cluster.errors import ClusterError
+    from stowage.control.carry_out import FETCHER_IMAGE
     from stowage.control.election import LostLeaseError
     from stowage.control.lease import Timing
     from stowage.control.operator import Election, Options, serve
@@ -109,6 +117,7 @@ def run(
         resync_seconds=resync,
         election=election,
         namespaces=tuple(namespaces or ()),
+        fetcher_image=fetcher_image or FETCHER_IMAGE,
     )
     try:
         with contextlib.suppress(asyncio.CancelledError):

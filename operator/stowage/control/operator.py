@@ -17,6 +17,7 @@ from stowage.cluster.client import KubernetesCluster
 from stowage.cluster.ports import Body, Cluster
 from stowage.cluster.reflector import Reflector, object_key
 from stowage.control import resync
+from stowage.control.carry_out import FETCHER_IMAGE
 from stowage.control.device_watch import DeviceWatch
 from stowage.control.election import Elector, LostLeaseError
 from stowage.control.failing.nodes import Nodes
@@ -55,6 +56,8 @@ class Options:
     """None: this process is the only one, and decides at once."""
     namespaces: tuple[str, ...] = ()
     """Which are served; none named: all."""
+    fetcher_image: str = FETCHER_IMAGE
+    """Of what fetches models, where the policy names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ class Operator:
         self.world = World(load_catalog(), self._triggers.changed, Scope.of(options.namespaces))
         own_pods = OwnPods(Nodes(self.world.nodes.items).alive, time.time)
         failures = Failures(cluster, self.world, own_pods)
-        self._reconciler = Reconciler(cluster, self.world, self._look_again, failures)
+        self._reconciler = Reconciler(
+            cluster, self.world, self._look_again, failures, fetcher_image=options.fetcher_image
+        )
         self._line = Line(self.world, self.queue, self._reconciler.reconcile)
         self._own_pods: Reflector[OwnPod] = Reflector(
             cluster,

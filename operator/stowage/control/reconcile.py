@@ -17,7 +17,7 @@ from stowage.cluster.reflector import Key
 from stowage.control import announce
 from stowage.control.apply import ChildRefusedError
 from stowage.control.building.builds import JOB_SECONDS, Builds, with_variants
-from stowage.control.carry_out import Carrier, blocked, serving_of
+from stowage.control.carry_out import FETCHER_IMAGE, Carrier, blocked, serving_of
 from stowage.control.events import EventRecorder
 from stowage.control.failing.review import Failures, keepable
 from stowage.control.ground import Ground, Grounds
@@ -66,6 +66,7 @@ class Reconciler:
     recorder: Recorder = field(default_factory=Recorder)
     patience: Patience = field(default_factory=Patience)
     grounds: Grounds = field(default_factory=Grounds)
+    fetcher_image: str = FETCHER_IMAGE
     events: EventRecorder = field(init=False)
     moves: Moves = field(init=False)
     carrier: Carrier = field(init=False)
@@ -74,7 +75,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self.events = EventRecorder(self.cluster, instance())
         self.moves = Moves(self.world, self.look_again)
-        self.carrier = Carrier(self.cluster, self.world)
+        self.carrier = Carrier(self.cluster, self.world, fetcher_image=self.fetcher_image)
         self.builds = Builds(self.cluster, self.world)
 
     async def reconcile(self, key: Key, turn: Turn = ANY_TIME) -> bool:

@@ -20,6 +20,9 @@ POOL_WIDE = frozenset({Code.UNSCHEDULABLE, Code.PODS_REFUSED, Code.NODE_LOST})
 """Failures that every candidate of the pool would share: whatever the variant, its pods would meet the
 same nodes or the same quota."""
 
+VARIANT_WIDE = frozenset({Code.FETCH_FAILED})
+"""Failures that every candidate of the variant would share: wherever its pods are, they fetch the same."""
+
 Backoffs = Mapping[str, Reason]
 """By candidate: why it is left alone at the moment."""
 NO_BACKOFFS: Backoffs = MappingProxyType({})
@@ -78,3 +81,8 @@ def in_force(known: Iterable[Backoff], now: float, serving: Collection[str] = ()
 def pool_of(candidate: str) -> str:
     """The pool of a candidate's id."""
     return candidate.split("/")[2]
+
+
+def variant_of(candidate: str) -> str:
+    """The variant of a candidate's id."""
+    return candidate.partition("/")[0]

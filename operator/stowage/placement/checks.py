@@ -11,6 +11,7 @@ from collections.abc import Callable
 from stowage.api.quantity import gib
 from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate, device_counts
+from stowage.placement.fetching import why_unfetched
 from stowage.placement.pools import slice_hosts
 from stowage.placement.quality import built, quality
 from stowage.placement.reasons import Reason
@@ -53,10 +54,8 @@ def uri_scheme(c: Candidate) -> Reason | None:
     scheme = c.variant.location.partition("://")[0]
     if scheme in ("pvc", "oci") or scheme in c.runtime.spec.loads:
         return None
-    return Reason(
-        Code.UNSUPPORTED_SCHEME,
-        f"{c.runtime.name} doesn't fetch {scheme}:// itself; store the variant as pvc:// or oci://",
-    )
+    why = why_unfetched(c.variant, c.runtime, c.demand.policy)
+    return None if why is None else Reason(Code.UNSUPPORTED_SCHEME, why)
 
 
 def accelerator(c: Candidate) -> Reason | None:

@@ -21,6 +21,13 @@ SHORT_RUN = 600.0
 SHORT_GROWTH = 3600.0
 """Seconds: a container whose memory sufficed for longer has room enough for its model."""
 
+NO_ROOM = 5
+"""The fetcher's exit code for a disk with too little room: of its own errors the one that is the node's."""
+FETCH_ERRORS = frozenset({2, 3, 4, NO_ROOM, 6, 7, 8, 9})
+"""Its exit codes after which trying again doesn't help, or was tried. Others are crashes."""
+NO_START = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+"""Why a container waits that lacks something else than its image, such as a Secret
+(k8s.io/kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go)."""
 NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 """Why a container waits that has no image (k8s.io/kubernetes/pkg/kubelet/images/types.go)."""
 
@@ -43,6 +50,10 @@ class PodState:
     running: bool = False
     """Whether the container runs."""
     restarts: int = 0
+    fetcher: bool = False
+    """Whether the container that all this is said of is the fetcher of the model."""
+    exit_code: int = 0
+    """Of that container's last run."""
     ended: str = ""
     """Why the container's last run ended, such as ``OOMKilled``."""
     ran: float = 0.0
@@ -126,7 +137,8 @@ def _ends(observed: Observed, times: Times, not_before: float) -> Iterable[tuple
 
 
 def _end(pod: PodState, observed: Observed, times: Times, not_before: float) -> tuple[float, Reason]:
-    found = None if pod.node in observed.dead_nodes else broken(pod)
+    tries = pod.fetcher and pod.running
+    found = None if tries or pod.node in observed.dead_nodes else broken(pod)
     if found is not None:
         return 0.0, found
     if observed.lost_since is not None and (not pod.node or pod.node in observed.dead_nodes):
@@ -150,6 +162,8 @@ def _end(pod: PodState, observed: Observed, times: Times, not_before: float) -> 
 
 def broken(pod: PodState) -> Reason | None:
     """What is wrong with a pod's container, so that waiting helps no more."""
+    if pod.fetcher:
+        return _unfetched(pod)
     if pod.waiting in NO_IMAGE:
         return Reason(Code.IMAGE_PULL_BACK_OFF, f"{pod.waiting}: {pod.message or 'the image is not pulled'}")
     ends = pod.restarts + (not pod.running)
@@ -161,6 +175,21 @@ def broken(pod: PodState) -> Reason | None:
         why = f", at last with {pod.ended}" if pod.ended else ""
         why += f": {pod.message}" if pod.message else ""
         return Reason(Code.CRASH_LOOP, f"its container crashed {CRASHES} times{why}")
+    return None
+
+
+def _unfetched(pod: PodState) -> Reason | None:
+    """What is wrong with the fetcher. But for the node's disk it would be the same on every node."""
+    if pod.waiting in NO_IMAGE | NO_START:
+        return Reason(
+            Code.FETCH_FAILED, f"the fetcher can't start: {pod.waiting}: {pod.message}".rstrip(": ")
+        )
+    if pod.exit_code in FETCH_ERRORS:
+        code = Code.NO_ROOM_FOR_MODEL if pod.exit_code == NO_ROOM else Code.FETCH_FAILED
+        return Reason(code, pod.message or f"the fetcher ended with {pod.exit_code}")
+    if pod.exit_code and pod.restarts + (not pod.running) >= CRASHES:
+        why = f"{pod.ended}: {pod.message}".strip(": ")
+        return Reason(Code.FETCH_FAILED, f"the fetcher crashed {CRASHES} times, at last with {why}")
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from stowage.api.reasons import Code
-from stowage.placement.backoffs import POOL_WIDE, Backoffs, pool_of
+from stowage.placement.backoffs import POOL_WIDE, VARIANT_WIDE, Backoffs, pool_of, variant_of
 from stowage.placement.candidates import Candidate
 from stowage.placement.capacity import Capacity, Ledger, Room, usable
 from stowage.placement.decision import Chosen, Verdict
@@ -33,8 +33,8 @@ def room_in(ledger: Ledger, candidate: Candidate) -> Capacity:
 
 
 def backed_off(candidate: Candidate, backoffs: Backoffs) -> Reason | None:
-    """Why the candidate is left alone: it failed lately, or another failed in its pool of what the pool,
-    not the variant, is to blame for."""
+    """Why the candidate is left alone: it failed lately, or another did of what the pool, not the variant, is
+    to blame for, or the variant, not the pool."""
     own = backoffs.get(candidate.placement.id)
     if own is not None:
         return Reason(Code.IN_BACKOFF, f"it failed lately: {own.code}, {own.message}")
@@ -42,6 +42,10 @@ def backed_off(candidate: Candidate, backoffs: Backoffs) -> Reason | None:
         if reason.code in POOL_WIDE and pool_of(other) == candidate.pool.name:
             return Reason(
                 Code.IN_BACKOFF, f"{candidate.pool.name} failed lately: {reason.code}, {reason.message}"
+            )
+        if reason.code in VARIANT_WIDE and variant_of(other) == candidate.variant.name:
+            return Reason(
+                Code.IN_BACKOFF, f"{candidate.variant.name} failed lately: {reason.code}, {reason.message}"
             )
     return None
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stowage.api.quantity import gib
 from stowage.api.reasons import Code
-from stowage.placement.backoffs import Backoffs
+from stowage.placement.backoffs import VARIANT_WIDE, Backoffs
 from stowage.placement.candidates import Candidate
 from stowage.placement.decision import Verdict
 from stowage.placement.reasons import Reason
@@ -63,9 +63,9 @@ def outcome(
 def what_failed(placement: Placement, backoffs: Backoffs) -> Reason:
     """The outcome where something failed, and is kept since nothing else can serve."""
     why = backoffs[placement.id]
-    return Reason(
-        why.code, f"{placement.variant} on {placement.pool} failed, and nothing else can serve: {why.message}"
-    )
+    wide = why.code in VARIANT_WIDE
+    what = placement.variant if wide else f"{placement.variant} on {placement.pool}"
+    return Reason(why.code, f"{what} failed, and nothing else can serve: {why.message}")
 
 
 def nowhere(snapshot: Snapshot, demand: Demand, rejected: Sequence[Verdict], *, serving: bool) -> Reason:

@@ -53,7 +53,7 @@ def replica_requests(
         cpu = parse_millis(given.cpu) if given.cpu and not pool.is_cpu else cpu
         memory = parse_bytes(given.memory) if given.memory else memory
         storage = parse_bytes(given.ephemeral_storage) if given.ephemeral_storage else storage
-    amounts = {"cpu": cpu, "memory": _whole_mebibytes(memory), "ephemeral-storage": _whole_mebibytes(storage)}
+    amounts = {"cpu": cpu, "memory": whole_mebibytes(memory), "ephemeral-storage": whole_mebibytes(storage)}
     if not pool.is_cpu:
         amounts[pool.resource] = devices
     return amounts
@@ -74,5 +74,6 @@ def too_large(requests: Amounts, pool: Pool, workload: InferenceDeployment) -> s
     return f"{has}; {'lower' if given else 'set less in'} template.resources"
 
 
-def _whole_mebibytes(count: int) -> int:
+def whole_mebibytes(count: int) -> int:
+    """Bytes, rounded up to mebibytes."""
     return -(-count // MEBIBYTE) * MEBIBYTE

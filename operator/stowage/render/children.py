@@ -8,6 +8,7 @@ from typing import Any
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.quantity import parse_duration
 from stowage.placement.decision import Chosen
+from stowage.render.fetcher import fetch_seconds
 from stowage.render.names import (
     OWNER_LABEL,
     PLACEMENT_LABEL,
@@ -53,10 +54,11 @@ def strategy(missing: int = 0) -> Object:
     }
 
 
-def deployment(chosen: Chosen, *, missing: int = 0) -> Object:
+def deployment(chosen: Chosen, fetcher_image: str, *, missing: int = 0) -> Object:
     """The Deployment of one placement.
 
     Args:
+        fetcher_image: of what fetches models, where the policy names none.
         missing: so many pods may be missing in a roll in place, since no device is spare. 0: it adds a
             pod first and never goes below what is wanted.
     """
@@ -64,7 +66,7 @@ def deployment(chosen: Chosen, *, missing: int = 0) -> Object:
     workload = candidate.demand.workload
     metadata = _metadata(workload, deployment_name(workload, placement))
     metadata["labels"][PLACEMENT_LABEL] = placement_hash(placement)
-    template = pod_template(candidate, placement)
+    template = pod_template(candidate, placement, fetcher_image)
     metadata["annotations"] = {
         **placement_annotations(placement),
         RUNTIME_REVISION: runtime_revision(candidate.runtime),
@@ -72,6 +74,7 @@ def deployment(chosen: Chosen, *, missing: int = 0) -> Object:
         TEMPLATE_HASH: template_hash(template),
     }
     patience = int(parse_duration(candidate.demand.policy.spec.fallback.start_timeout))
+    patience += fetch_seconds(candidate)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from stowage.api.quantity import format_bytes
 from stowage.api.variant import Variant
+from stowage.placement.fetching import FETCHED, file_of, volume_size
 from stowage.render.names import Object
 
 MODEL_ROOT = "/models"
@@ -27,7 +29,8 @@ def model_source(variant: Variant) -> ModelSource:
     """The source of a variant, mounted at ``/models/<variant>``.
 
     ``pvc://claim/path`` is a volume, ``oci://reference`` an image volume; with ``hf://`` the server
-    fetches by itself into an empty folder there. Of a file of a volume, its folder is mounted.
+    fetches by itself into an empty folder there, with ``https://`` the fetcher does (see ``fetcher``). Of a
+    file of a volume, its folder is mounted.
 
     Raises:
         ValueError: the scheme is none of these; the checks refuse it before anything is rendered.
@@ -49,6 +52,9 @@ def model_source(variant: Variant) -> ModelSource:
         del mount["readOnly"]
         home: list[Object] = [{"name": "HF_HOME", "value": place}, *_token(variant)]
         return ModelSource(rest, {"name": MODEL_VOLUME, "emptyDir": {}}, mount, home)
+    if scheme in FETCHED:
+        limit = {"sizeLimit": format_bytes(volume_size(variant))}
+        return ModelSource(f"{place}/{file_of(variant)}", {"name": MODEL_VOLUME, "emptyDir": limit}, mount)
     raise ValueError(f"variant {variant.name}: nothing can fetch {scheme}://")
 
 

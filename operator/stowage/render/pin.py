@@ -41,8 +41,9 @@ def pin(rendered: Object, live: Mapping[str, Any], *, automatic: bool) -> Object
 
 def _is_whole(template: Object) -> bool:
     """Whether the image is still ours. Who changes it by hand takes it over, and what it was is lost."""
-    containers = template.get("spec", {}).get("containers", [])
-    return bool(containers) and all("image" in each for each in containers)
+    spec = template.get("spec", {})
+    containers = spec.get("containers", [])
+    return bool(containers) and all("image" in c for c in [*containers, *spec.get("initContainers", ())])
 
 
 def applied(live: Mapping[str, Any], manager: str) -> Object:

@@ -13,6 +13,7 @@ from stowage.placement.pool_labels import ARCHITECTURE
 from stowage.placement.recognition import alternatives
 from stowage.placement.snapshot import Amounts, Placement, Pool
 from stowage.render.command import fill, placeholder_values, server_arguments
+from stowage.render.fetcher import fetcher_volumes, init_containers
 from stowage.render.model_source import ModelSource, model_source
 from stowage.render.names import OWNER_LABEL, PLACEMENT_LABEL, Object, owner_labels, placement_hash
 
@@ -27,8 +28,12 @@ DRAIN_SECONDS = 5
 now that it leaves the Service: a server that stopped at once would refuse what they still send it."""
 
 
-def pod_template(candidate: Candidate, placement: Placement) -> Object:
-    """The pod template of a placement."""
+def pod_template(candidate: Candidate, placement: Placement, fetcher_image: str) -> Object:
+    """The pod template of a placement.
+
+    Args:
+        fetcher_image: of what fetches models, where the policy names none.
+    """
     workload = candidate.demand.workload
     template = workload.spec.template
     labels = {
@@ -39,22 +44,24 @@ def pod_template(candidate: Candidate, placement: Placement) -> Object:
     metadata: Object = {"labels": labels}
     if template.annotations:
         metadata["annotations"] = dict(template.annotations)
-    return {"metadata": metadata, "spec": _pod_spec(candidate, placement)}
+    return {"metadata": metadata, "spec": _pod_spec(candidate, placement, fetcher_image)}
 
 
-def _pod_spec(candidate: Candidate, placement: Placement) -> Object:
+def _pod_spec(candidate: Candidate, placement: Placement, fetcher_image: str) -> Object:
     workload, support = candidate.demand.workload, _support(candidate)
     template = workload.spec.template
     source = model_source(candidate.variant)
     spec: Object = {
         "containers": [_container(candidate, source)],
-        "volumes": _volumes(support, source),
+        "volumes": [*_volumes(support, source), *fetcher_volumes(candidate)],
         "affinity": {"nodeAffinity": _node_affinity(candidate.pool, support)},
         "terminationGracePeriodSeconds": template.termination_grace_period_seconds,
         "enableServiceLinks": False,  # a Service named "vllm" would set VLLM_PORT
         "automountServiceAccountToken": template.service_account_name is not None,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
     }
+    if fetchers := init_containers(candidate, fetcher_image):
+        spec["initContainers"] = fetchers
     tolerations = _tolerations(candidate.pool, candidate.demand.policy)
     if tolerations:
         spec["tolerations"] = tolerations

@@ -13,6 +13,7 @@ from stowage.placement.backoffs import (
     in_force,
     pool_of,
     remember,
+    variant_of,
 )
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Placement
@@ -60,5 +61,5 @@ def test_in_force(until: float, serving: tuple[str, ...], left_alone: bool) -> N
     assert found == ({A: WHY} if left_alone else {})
 
 
-def test_the_pool_of_an_id() -> None:
-    assert pool_of(A) == "a"
+def test_the_parts_of_an_id() -> None:
+    assert (pool_of(A), variant_of(A)) == ("a", "v")

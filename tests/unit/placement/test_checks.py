@@ -75,6 +75,8 @@ GPU_TIER, SPOT = tier("gpus", types=["GPU"]), tier("spot", capacityTypes=["spot"
 FP8 = {"name": "fp8", "precision": "fp8"}
 NATIVE_FP8 = {"precisions": [{"name": "fp8", "peak": "200", "dialect": "fnuz"}]}
 
+HTTPS = {"format": "onnx", "uri": "https://host/a/net.onnx"}
+FILES = {"fileFormats": ["onnx"]}
 CASES = {
     "tier: CPU is off": Case(
         checks.tier,
@@ -126,6 +128,57 @@ CASES = {
         checks.uri_scheme,
         (Code.UNSUPPORTED_SCHEME, "server doesn't fetch s3:// itself; store the variant as pvc:// or oci://"),
         variant={"uri": "s3://bucket/model"},
+    ),
+    "uri: one file is fetched": Case(checks.uri_scheme, None, variant=HTTPS, runtime=FILES),
+    "uri: with a query": Case(
+        checks.uri_scheme, None, variant={**HTTPS, "uri": "https://host/a/net.onnx?sig=a/b"}, runtime=FILES
+    ),
+    "uri: a folder can't be fetched": Case(
+        checks.uri_scheme,
+        (
+            Code.UNSUPPORTED_SCHEME,
+            "https:// brings one file, and server loads a folder of onnx; store the variant as pvc:// or oci://",
+        ),
+        variant=HTTPS,
+    ),
+    "uri: no file": Case(
+        checks.uri_scheme,
+        (
+            Code.UNSUPPORTED_SCHEME,
+            "the uri of bf16 ends in '..'; it must end in a file's name of letters, digits and ._+=@-",
+        ),
+        variant={**HTTPS, "uri": "https://host/a/%2e%2e#net.onnx"},
+        runtime=FILES,
+    ),
+    "uri: a Secret of the tenant's choice": Case(
+        checks.uri_scheme,
+        (
+            Code.UNSUPPORTED_SCHEME,
+            "credentials of bf16 are for servers that fetch by themselves; leave them out: the Secret of a store"
+            " is named by policy test (fetch.stores)",
+        ),
+        variant={**HTTPS, "credentials": {"secretName": "root"}},
+        runtime=FILES,
+    ),
+    "uri: of a store": Case(
+        checks.uri_scheme,
+        None,
+        variant=HTTPS,
+        runtime=FILES,
+        policy={"fetch": {"otherStores": "Never", "stores": [{"uri": "https://host/a/"}]}},
+    ),
+    "uri: of none": Case(
+        checks.uri_scheme,
+        (
+            Code.UNSUPPORTED_SCHEME,
+            "policy test lets models be fetched from the stores of its fetch.stores only",
+        ),
+        variant={**HTTPS, "uri": "https://host.evil.example/a/net.onnx"},
+        runtime=FILES,
+        policy={"fetch": {"otherStores": "Never", "stores": [{"uri": "https://host/"}]}},
+    ),
+    "uri: a server that fetches https itself": Case(
+        checks.uri_scheme, None, variant={"uri": "https://host/"}, runtime={"loads": ["https"]}
     ),
     "uri: the server fetches it": Case(checks.uri_scheme, None, variant={"uri": "hf://organisation/model"}),
     "uri: a volume": Case(checks.uri_scheme, None, variant={"uri": "pvc://claim/path"}),

@@ -284,6 +284,28 @@ FIRST = {
         policy={"tiers": [tier("x", classes=["a"]), tier("y", classes=["b"])]},
         backoffs=failed(A1, code=Code.UNSCHEDULABLE),
     ),
+    "a model that can't be fetched is fetched nowhere else": Case(
+        [*pool_of("a"), *pool_of("b")],
+        [],
+        (Code.NO_CAPACITY, "nearest is bf16 on a: it failed lately: FetchFailed, it did"),
+        policy={"tiers": [tier("x", classes=["a"]), tier("y", classes=["b"])]},
+        backoffs=failed(A1, code=Code.FETCH_FAILED),
+    ),
+    "another variant may serve in its place": Case(
+        [*pool_of("a"), *pool_of("b")],
+        [("fp16/server/a/1", 1)],
+        (Code.PLACED, "1 replica on 1 x a, pool a"),
+        variants=[variant("bf16"), variant("fp16", precision="fp16")],
+        policy={"tiers": [tier("x", classes=["a"]), tier("y", classes=["b"])]},
+        backoffs=failed(A1, code=Code.FETCH_FAILED),
+    ),
+    "where a node's disk is full another pool has room": Case(
+        [*pool_of("a"), *pool_of("b")],
+        [("bf16/server/b/1", 1)],
+        (Code.PLACED, "1 replica on 1 x b, pool b"),
+        policy={"tiers": [tier("x", classes=["a"]), tier("y", classes=["b"])]},
+        backoffs=failed(A1, code=Code.NO_ROOM_FOR_MODEL),
+    ),
     "CPU is never chosen silently": Case(
         [node("a0")],
         [],
@@ -407,6 +429,12 @@ LATER = {
         Code.PLACED,
         BOTH,
         backoffs=failed(replace(A1, variant="other"), code=Code.UNSCHEDULABLE),
+    ),
+    "what can't be fetched is kept where it is": Later(
+        [(A1, 1, [])], [], Code.FETCH_FAILED, BOTH, backoffs=failed(A1, code=Code.FETCH_FAILED)
+    ),
+    "what was fetched before serves on": Later(
+        [(A1, 1, ["a0"])], [(A1.id, 1)], Code.PLACED, BOTH, backoffs=failed(B1, code=Code.FETCH_FAILED)
     ),
     "it moves where it is no more allowed": Later(
         [(A1, 1, ["a0"])], [(B1.id, 1)], Code.PLACED, BOTH, policy={"tiers": [tier("y", classes=["b"])]}

@@ -32,6 +32,10 @@ QUOTA = Reason(Code.PODS_REFUSED, "no pod could be made: exceeded quota: gpus")
 SPOT_LOST = Reason(Code.NODE_LOST, "the spot node on which it served is lost")
 LOST = Reason(Code.NODE_LOST, "the node on which it served is lost for 60 s")
 DEAD = frozenset({"n"})
+SAID = "net.onnx: the store answers 404: it has no such file; correct the variant's uri"
+UNFETCHED = PodState(node="n", since=T, message=SAID, fetcher=True, exit_code=6, ended="Error", ran=1)
+FETCHING = PodState(node="n", running=True, fetcher=True)
+NOT_FETCHED = Reason(Code.FETCH_FAILED, SAID)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,43 @@ CASES = {
     "killed once isn't it": Case(
         seen(PodState(node="n", since=T, running=True, restarts=1, ended="OOMKilled")), 0, Later(1800)
     ),
+    "a fetch takes its time": Case(seen(FETCHING), 7200, None),
+    "nothing is to be fetched there, at once": Case(seen(UNFETCHED), 0, NOT_FETCHED),
+    "and when the kubelet waits to try again": Case(
+        seen(replace(UNFETCHED, waiting="CrashLoopBackOff", restarts=1)), 0, NOT_FETCHED
+    ),
+    "it tries again, and may have it": Case(
+        seen(replace(UNFETCHED, running=True, since=None, restarts=1)), 7200, None
+    ),
+    "the node's disk is full": Case(
+        seen(replace(UNFETCHED, exit_code=5, message="the disk is full")),
+        0,
+        Reason(Code.NO_ROOM_FOR_MODEL, "the disk is full"),
+    ),
+    "the fetcher has no image": Case(
+        seen(replace(NO_IMAGE, fetcher=True)),
+        0,
+        Reason(
+            Code.FETCH_FAILED, 'the fetcher can\'t start: ImagePullBackOff: Back-off pulling image "x:1"'
+        ),
+    ),
+    "the fetcher has no Secret": Case(
+        seen(PodState("n", since=T, waiting="CreateContainerConfigError", message='secret "x" not found',
+                      fetcher=True)),
+        0,
+        Reason(
+            Code.FETCH_FAILED, 'the fetcher can\'t start: CreateContainerConfigError: secret "x" not found'
+        ),
+    ),
+    "a crash of the fetcher may be the last": Case(
+        seen(replace(UNFETCHED, exit_code=1, restarts=1)), 5, Later(1795)
+    ),
+    "the third isn't": Case(
+        seen(replace(UNFETCHED, exit_code=137, message="", ended="OOMKilled", restarts=2)),
+        0,
+        Reason(Code.FETCH_FAILED, "the fetcher crashed 3 times, at last with OOMKilled"),
+    ),
+    "one of two serves, the other's fetch failed": Case(seen(UNFETCHED, replace(READY, node="m")), 0, None),
     "no pod could be made, and it is early": Case(
         seen(refused="exceeded quota: gpus", refused_since=T), 10, Later(50)
     ),

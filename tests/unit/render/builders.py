@@ -25,6 +25,7 @@ from stowage.placement.snapshot import Demand, Node, Pool, Snapshot
 
 CATALOG = load_catalog()
 ARCH = "kubernetes.io/arch"
+FETCHER = "stowage/model-fetcher:1"
 UID = "0b5a5ab0-0000-4000-8000-000000000000"
 
 LABELS: Mapping[str, dict[str, str]] = {

@@ -29,7 +29,19 @@ from stowage.render.names import (
     spec_hash,
 )
 
-from .builders import BF16, CATALOG, CLASSIC, LANGUAGE, UID, any_type, candidate, choose, pool, workload
+from .builders import (
+    BF16,
+    CATALOG,
+    CLASSIC,
+    FETCHER,
+    LANGUAGE,
+    UID,
+    any_type,
+    candidate,
+    choose,
+    pool,
+    workload,
+)
 
 LABEL_VALUE = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 OURS = {
@@ -50,7 +62,8 @@ HASH = "33646f77"
 
 
 def rendered(given: InferenceDeployment, replicas: int = 1, **rules: Any) -> dict[str, Any]:
-    return deployment(choose(candidate(given, pool("nvidia-l4"), rules=any_type(**rules)), replicas))
+    made = candidate(given, pool("nvidia-l4"), rules=any_type(**rules))
+    return deployment(choose(made, replicas), FETCHER)
 
 
 def test_the_deployment_around_the_pod() -> None:
@@ -95,7 +108,7 @@ def test_the_deployment_around_the_pod() -> None:
 def test_a_roll_adds_first_unless_it_must_go_one_by_one(when_full: str) -> None:
     given = workload(disruption={"whenFull": when_full})
     one = choose(candidate(given, pool("nvidia-l4")))
-    ways = [deployment(one), deployment(one, missing=2)]
+    ways = [deployment(one, FETCHER), deployment(one, FETCHER, missing=2)]
     assert [each["spec"]["strategy"]["rollingUpdate"] for each in ways] == [
         {"maxSurge": 1, "maxUnavailable": 0},
         {"maxSurge": 0, "maxUnavailable": 2},
@@ -151,7 +164,7 @@ def test_every_pod_has_the_port_that_the_service_targets(runtime: InferenceRunti
     variant = {**BF16, "precision": precision, "format": form, "size": "26Mi"}
     given = workload([variant], model=model)
     one = candidate(given, pool(accelerator, 8), runtimes=[runtime])
-    (server,) = deployment(choose(one))["spec"]["template"]["spec"]["containers"]
+    (server,) = deployment(choose(one), FETCHER)["spec"]["template"]["spec"]["containers"]
     (port,) = service(given)["spec"]["ports"]
     assert port["targetPort"] in [p["name"] for p in server["ports"]]
     assert len({p["containerPort"] for p in server["ports"]}) == len(server["ports"])

@@ -22,7 +22,7 @@ from stowage.placement.decision import Chosen
 from stowage.placement.snapshot import Demand, Snapshot
 from stowage.render.children import deployment
 
-from .builders import CATALOG, CLASSIC, LANGUAGE, any_type, pool, workload
+from .builders import CATALOG, CLASSIC, FETCHER, LANGUAGE, any_type, pool, workload
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = {
@@ -54,7 +54,7 @@ def choose(golden: dict[str, Any], case: dict[str, Any]) -> Chosen:
 
 
 def container(chosen: Chosen) -> dict[str, Any]:
-    (server,) = deployment(chosen)["spec"]["template"]["spec"]["containers"]
+    (server,) = deployment(chosen, FETCHER)["spec"]["template"]["spec"]["containers"]
     return dict(server)
 
 

@@ -16,6 +16,7 @@ from .builders import (
     BF16,
     CATALOG,
     CLASSIC,
+    FETCHER,
     any_type,
     candidate,
     declared_pool,
@@ -31,7 +32,7 @@ INT8 = {**BF16, "name": "int8", "precision": "int8", "format": "openvino", "size
 
 
 def template(one: Candidate) -> dict[str, Any]:
-    return pod_template(one, one.placement)
+    return pod_template(one, one.placement, FETCHER)
 
 
 def spec(one: Candidate) -> dict[str, Any]:

@@ -11,13 +11,16 @@ from typing import Any
 from stowage.cluster.ports import Body
 from stowage.cluster.reflector import Key
 from stowage.control.usage import Group
-from stowage.placement.failure import NO_IMAGE, PodState
+from stowage.placement.failure import NO_IMAGE, NO_START, PodState
+from stowage.render.fetcher import FETCHER
 from stowage.render.names import OWNER_LABEL, PLACEMENT_LABEL
 
 MESSAGE_LENGTH = 160
 """Of what the kubelet says of an image. More doesn't fit into a status."""
 LAST_WORDS_LENGTH = 170
 """Of what a container leaves as its termination message: room for a sentence with two digests."""
+FETCHER_WORDS_LENGTH = 250
+"""The same of the fetcher, whose words stand alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,21 @@ def _state(spec: Mapping[str, Any], status: Mapping[str, Any]) -> PodState:
     if ready or not containers:
         # What else may be said of a pod that serves is no cause for work.
         return PodState(node=intern(node), ready=ready, since=since, running=ready)
-    return _troubled(min(containers, key=_order), intern(node), since)
+    troubled = min(containers, key=_order)
+    if since is not None:
+        since = _fetched(troubled, status, since)
+    return _troubled(troubled, intern(node), since)
+
+
+def _fetched(troubled: Mapping[str, Any], status: Mapping[str, Any], since: float) -> float | None:
+    """The time of a fetch is no time of the start: the server has all of it once the model is there."""
+    if troubled["name"] == FETCHER:
+        return None if "running" in (troubled.get("state") or {}) else since
+    for container in status.get("initContainerStatuses") or ():
+        ended = _last_run(container)
+        if container["name"] == FETCHER and container.get("ready") and ended.get("finishedAt"):
+            return max(since, _seconds(ended["finishedAt"]) or since)
+    return since
 
 
 def _since(conditions: Mapping[str, Any], *, bound: bool) -> float | None:
@@ -87,11 +104,14 @@ def _troubled(container: Mapping[str, Any], node: str, since: float | None) -> P
     waiting, last = state.get("waiting") or {}, _last_run(container)
     reason = intern(waiting.get("reason", ""))
     started, finished = _seconds(last.get("startedAt")), _seconds(last.get("finishedAt"))
+    fetcher = container["name"] == FETCHER
     return PodState(
         node=node,
         since=since,
         waiting=reason,
-        message=_message(reason, waiting, last),
+        message=_words_of_fetcher(reason, waiting, last) if fetcher else _message(reason, waiting, last),
+        fetcher=fetcher,
+        exit_code=int(last.get("exitCode", 0)) if fetcher else 0,
         running="running" in state,
         restarts=int(container.get("restartCount", 0)),
         ended=intern(last.get("reason", "")),
@@ -104,9 +124,21 @@ def _message(reason: str, waiting: Mapping[str, Any], last: Mapping[str, Any]) -
     if reason in NO_IMAGE:
         return str(waiting.get("message", ""))[:MESSAGE_LENGTH]
     if reason == "CrashLoopBackOff":
-        words = "".join(c if c.isprintable() else " " for c in str(last.get("message", "")))
-        return " ".join(words.split())[:LAST_WORDS_LENGTH]
+        return _last_words(last)[:LAST_WORDS_LENGTH]
     return ""
+
+
+def _words_of_fetcher(reason: str, waiting: Mapping[str, Any], last: Mapping[str, Any]) -> str:
+    """The same of the fetcher, and while it tries again what it said the last time: the status tells of that
+    until it is otherwise."""
+    if reason in NO_IMAGE | NO_START:
+        return str(waiting.get("message", ""))[:MESSAGE_LENGTH]
+    return _last_words(last)[:FETCHER_WORDS_LENGTH] if last.get("exitCode") else ""
+
+
+def _last_words(last: Mapping[str, Any]) -> str:
+    words = "".join(c if c.isprintable() else " " for c in str(last.get("message", "")))
+    return " ".join(words.split())
 
 
 def _last_run(container: Mapping[str, Any]) -> Mapping[str, Any]:

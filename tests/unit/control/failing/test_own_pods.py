@@ -24,6 +24,11 @@ NO_IMAGE = {"waiting": {"reason": "ErrImagePull", "message": "no such tag" + "!"
 BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}}
 
 
+DONE = {"exitCode": 0, "reason": "Completed", "startedAt": AT, "finishedAt": "2026-01-01T02:00:00Z"}
+REFUSED = {**ENDED, "exitCode": 6, "message": "it has no such file\n"}
+INITIALIZING = {"waiting": {"reason": "PodInitializing"}}
+
+
 def body(*conditions: Any, node: str = "", containers: Any = (), **status: Any) -> dict[str, Any]:
     return {
         "metadata": {"namespace": "shop", "name": "chat-0", "uid": "u", "labels": LABELS},
@@ -37,6 +42,19 @@ def container(state: Any, *, ready: bool = False, restarts: int = 0, last: Any =
     return {**given, "lastState": {"terminated": last}} if last else given
 
 
+def fetcher(state: Any, **more: Any) -> dict[str, Any]:
+    return {**container(state, **more), "name": "fetcher"}
+
+
+def fetching(state: Any, **more: Any) -> dict[str, Any]:
+    """A pod whose server waits for its model."""
+    status = [fetcher(state, **more)]
+    return body(
+        SCHEDULED, UNREADY, node="n", initContainerStatuses=status, containers=[container(INITIALIZING)]
+    )
+
+
+T_UNREADY, NO_FILE = T + 10, "it has no such file"
 CASES = {
     "just made": (body(), PodState(), False),
     "unschedulable": (body(NO_NODE), PodState(since=T), False),
@@ -87,6 +105,60 @@ CASES = {
             restarts=3,
             ended="Error",
             ran=30,
+        ),
+        False,
+    ),
+    "its model is being fetched: that is no time of its start": (
+        fetching(RUNNING),
+        PodState("n", running=True, fetcher=True),
+        False,
+    ),
+    "its model is there: the start begins": (
+        body(
+            SCHEDULED,
+            UNREADY,
+            node="n",
+            initContainerStatuses=[fetcher({"terminated": DONE}, ready=True)],
+            containers=[container(RUNNING)],
+        ),
+        PodState("n", since=T + 7200, running=True),
+        False,
+    ),
+    "its model can't be fetched": (
+        fetching({"terminated": REFUSED}),
+        PodState("n", since=T_UNREADY, message=NO_FILE, fetcher=True, exit_code=6, ended="Error", ran=30),
+        False,
+    ),
+    "and the kubelet waits": (
+        fetching(BACK_OFF, restarts=1, last=REFUSED),
+        PodState(
+            "n",
+            since=T_UNREADY,
+            waiting="CrashLoopBackOff",
+            message=NO_FILE,
+            restarts=1,
+            fetcher=True,
+            exit_code=6,
+            ended="Error",
+            ran=30,
+        ),
+        False,
+    ),
+    "and tries again: what it said is still so": (
+        fetching(RUNNING, restarts=1, last=REFUSED),
+        PodState(
+            "n", running=True, message=NO_FILE, restarts=1, fetcher=True, exit_code=6, ended="Error", ran=30
+        ),
+        False,
+    ),
+    "the fetcher's Secret isn't there": (
+        fetching({"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "x" not found'}}),
+        PodState(
+            "n",
+            since=T_UNREADY,
+            waiting="CreateContainerConfigError",
+            message='secret "x" not found',
+            fetcher=True,
         ),
         False,
     ),

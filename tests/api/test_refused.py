@@ -69,7 +69,9 @@ DECIMAL = 'write a plain decimal of zero or more in quotes, such as "2.02"'
 FRACTION = 'write a plain decimal from "0" to "1" in quotes, such as "0.99"'
 DURATION = "write a duration such as 500ms, 90s, 10m or 1h30m; the units are h, m, s and ms"
 ONE_VARIANT = "name at least one variant: {name, precision, format, uri, size}"
-URI = "write where the variant is stored, as pvc://claim/path, oci://image:tag or hf://organisation/model"
+URI = (
+    "write where the variant is, as pvc://claim/path, oci://image:tag, hf://organisation/model or https://..."
+)
 KEY = "write the key of a label or taint, such as team or nvidia.com/gpu.product"
 SHARE = "write a count such as 5 or a share such as 10%"
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4", "fp4")
@@ -90,6 +92,7 @@ class Refused(NamedTuple):
     """What the API server says instead, where its check of types speaks before our rules."""
 
 
+STORE = "write what the uris of the store begin with, up to a slash, as https://models.example.com/team/"
 VARIANT_0 = "spec.variants.0"
 BOTH_SIZES = {"name": "llama", "task": "chat", "attention": ATTENTION, "inference": {"flops": 1}}
 TEXT_WANTED = "must be of type string"
@@ -284,6 +287,14 @@ TABLE = [
         "spec.mixedPrecision",
         True,
         "mixedPrecision needs a split; write split: Allowed, or leave mixedPrecision out",
+    ),
+    *(
+        Refused(f"a store {what}", POLICY, "spec.fetch.stores", [{"uri": uri}], STORE)
+        for what, uri in (
+            ("whose host is only begun", "https://models.example.com"),
+            ("in the clear", "http://models.example.com/"),
+            ("with a name in it", "https://a@models.example.com/"),
+        )
     ),
     Refused("moves in words", POLICY, "spec.disruption.maxConcurrentMoves", "few", SHARE),
     Refused("negative moves", POLICY, "spec.disruption.maxConcurrentMoves", -1, SHARE),

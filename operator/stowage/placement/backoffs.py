@@ -22,6 +22,8 @@ same nodes or the same quota."""
 
 VARIANT_WIDE = frozenset({Code.FETCH_FAILED})
 """Failures that every candidate of the variant would share: wherever its pods are, they fetch the same."""
+WIDE_IN_POOL = frozenset({Code.NO_ROOM_FOR_MODEL})
+"""Failures that every candidate of the variant in the pool would share, by whatever runtime."""
 
 Backoffs = Mapping[str, Reason]
 """By candidate: why it is left alone at the moment."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from stowage.api.reasons import Code
-from stowage.placement.backoffs import POOL_WIDE, VARIANT_WIDE, Backoffs, pool_of, variant_of
+from stowage.placement.backoffs import POOL_WIDE, VARIANT_WIDE, WIDE_IN_POOL, Backoffs, pool_of, variant_of
 from stowage.placement.candidates import Candidate
 from stowage.placement.capacity import Capacity, Ledger, Room, usable
 from stowage.placement.decision import Chosen, Verdict
@@ -39,14 +39,14 @@ def backed_off(candidate: Candidate, backoffs: Backoffs) -> Reason | None:
     if own is not None:
         return Reason(Code.IN_BACKOFF, f"it failed lately: {own.code}, {own.message}")
     for other, reason in backoffs.items():
-        if reason.code in POOL_WIDE and pool_of(other) == candidate.pool.name:
-            return Reason(
-                Code.IN_BACKOFF, f"{candidate.pool.name} failed lately: {reason.code}, {reason.message}"
-            )
-        if reason.code in VARIANT_WIDE and variant_of(other) == candidate.variant.name:
-            return Reason(
-                Code.IN_BACKOFF, f"{candidate.variant.name} failed lately: {reason.code}, {reason.message}"
-            )
+        here, same = pool_of(other) == candidate.pool.name, variant_of(other) == candidate.variant.name
+        if here and reason.code in POOL_WIDE:
+            what = candidate.pool.name
+        elif same and (reason.code in VARIANT_WIDE or (here and reason.code in WIDE_IN_POOL)):
+            what = candidate.variant.name
+        else:
+            continue
+        return Reason(Code.IN_BACKOFF, f"{what} failed lately: {reason.code}, {reason.message}")
     return None
 
 

@@ -154,8 +154,8 @@ CASES = {
         checks.uri_scheme,
         (
             Code.UNSUPPORTED_SCHEME,
-            "credentials of bf16 are for servers that fetch by themselves; leave them out: the Secret of a store"
-            " is named by policy test (fetch.stores)",
+            "credentials of bf16 are for servers that fetch by themselves; leave them out: the Secret of a"
+            " store is named by policy test (fetch.stores)",
         ),
         variant={**HTTPS, "credentials": {"secretName": "root"}},
         runtime=FILES,

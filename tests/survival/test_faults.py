@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from tests.cluster.harness import BF16, FP8, Object, PodWatch, eventually
 from tests.survival.town import BUSY, SOAK, Town
 
 from devcluster.faultproxy import WATCH, WRITES, Fault
@@ -73,3 +74,22 @@ def test_what_was_deleted_while_the_watches_were_cut_is_not_a_phantom(town: Town
     finally:
         stage.kubectl("delete", "infd", "late")
         stage.kubectl("delete", "plp", other["metadata"]["name"])
+
+
+def test_what_it_deleted_itself_is_not_a_phantom_though_no_watch_tells_of_that(town: Town) -> None:
+    """A watch that begins after a deletion never tells of it, nor one that is late in time. A move back to
+    what a move took away must not take that for what serves, and give up what does."""
+    stage, name = town.stage, BUSY[0]
+
+    def take(variant: Object) -> None:
+        stage.patch(f"infd/{name}", {"spec": {"variants": [variant], "replicas": 2}})
+        town.converged()
+
+    take(FP8)
+    with PodWatch(stage, name) as watch, town.survives("a deletion of its own that no watch tells"):
+        eventually(watch.ready_counts, lambda counts: counts[-1:] == [2])
+        town.proxy.hidden = ("/deployments", "DELETED")
+        take(BF16)
+        take(FP8)
+        counts = watch.ready_counts()
+    assert min(counts[counts.index(2) :]) >= 2, counts

@@ -105,6 +105,8 @@ class FaultProxy:
         self.requests = 0
         """How many came, answered or not."""
         self.faults: list[Fault] = []
+        self.hidden: tuple[str, str] | None = None
+        """Which events watches lose: a regular expression of the path, and a type such as DELETED."""
         self._original = yaml.safe_load(kubeconfig.read_text())
         cluster = self._original["clusters"][0]["cluster"]
         self._server: str = cluster["server"]
@@ -141,7 +143,7 @@ class FaultProxy:
 
     def clear(self) -> None:
         """No faults any more."""
-        self.faults, self._before, self._after = [], None, None
+        self.faults, self.hidden, self._before, self._after = [], None, None, None
 
     def cut_watches(self) -> int:
         """Breaks all watches that are open, as a dying load balancer does; returns how many."""
@@ -246,14 +248,23 @@ class FaultProxy:
         self._watches.add(transport)
         try:
             await response.prepare(request)
+            rest = b""
             async for chunk in upstream.content.iter_any():
-                await response.write(chunk)
+                lines, end, rest = (rest + chunk).rpartition(b"\n")
+                if told := self._without_hidden(request.path_qs, lines + end):
+                    await response.write(told)
             await response.write_eof()
         except (aiohttp.ClientError, OSError):
             transport.abort()
         finally:
             self._watches.discard(transport)
         return response
+
+    def _without_hidden(self, path: str, events: bytes) -> bytes:
+        if self.hidden is None or not re.search(self.hidden[0], path):
+            return events
+        start = f'{{"type":"{self.hidden[1]}"'.encode()
+        return b"".join(each for each in events.splitlines(keepends=True) if not each.startswith(start))
 
     async def _answer(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         if fault.status == 0:

@@ -185,14 +185,15 @@ class KubernetesCluster:
         query = {"fieldManager": FIELD_MANAGER}
         return await self._write(Request("POST", resource.path(namespace), title, query, body))
 
-    async def delete(self, resource: ResourceType, name: str, namespace: str = "", *, uid: str) -> None:
-        """Delete this very object."""
+    async def delete(self, resource: ResourceType, name: str, namespace: str = "", *, uid: str) -> bool:
+        """Delete this very object. Returns whether it is gone; else somebody's finalizer keeps it for now."""
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         title = _title("delete", resource, namespace, name)
         try:
-            await self._write(Request("DELETE", resource.path(namespace, name), title, body=options))
+            left = await self._write(Request("DELETE", resource.path(namespace, name), title, body=options))
         except Gone:
-            return
+            return True
+        return left.get("kind") == "Status"
 
     async def _write(self, request: Request) -> Body:
         self.before_write()

@@ -174,8 +174,10 @@ class Cluster(Protocol):
             Conflict: it exists already.
         """
 
-    async def delete(self, resource: ResourceType, name: str, namespace: str = "", *, uid: str) -> None:
+    async def delete(self, resource: ResourceType, name: str, namespace: str = "", *, uid: str) -> bool:
         """Delete this very object, its dependents in the background; one that is gone is success.
+
+        Returns whether it is gone now; else a finalizer of somebody's keeps it for a while.
 
         Raises:
             Conflict: an object of that name has another uid.

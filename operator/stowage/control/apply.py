@@ -134,7 +134,8 @@ class Children:
         child = store.items.get((namespace, name))
         if child is None:
             return
-        await self._cluster.delete(store.resource, name, namespace, uid=child.uid)
+        if await self._cluster.delete(store.resource, name, namespace, uid=child.uid):
+            store.gone((namespace, name), child.uid)
 
     async def _look(self, resource: ResourceType, namespace: str, name: str) -> Child | None:
         """The live child, whatever its labels; a list of one, as no other right is needed for that."""

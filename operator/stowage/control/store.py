@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 OnChange = Callable[[Key, T | None, T | None], None]
 
+REMEMBERED = 1000
+"""Deletions of our own of which no watch has told yet; a watch that broke may never tell of them."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -24,6 +27,10 @@ def version_of(body: Body) -> int:
     """The resourceVersion as a number; Kubernetes declares them ordered since 1.35, and they were before."""
     text = body["metadata"].get("resourceVersion", "")
     return int(text) if text.isdigit() else 0
+
+
+def _uid_of(body: Body) -> str:
+    return str(body["metadata"].get("uid", ""))
 
 
 class Store(Generic[T]):
@@ -49,6 +56,7 @@ class Store(Generic[T]):
         self._items: dict[Key, T] = {}
         self._versions: dict[Key, int] = {}
         self._deleted: dict[Key, int] = {}
+        self._gone: dict[str, None] = {}  # uids, the oldest first
 
     @property
     def items(self) -> Mapping[Key, T]:
@@ -61,17 +69,29 @@ class Store(Generic[T]):
 
     def observe(self, event: str | None, body: Body) -> None:
         """Takes in one event of a watch, or what a write returned."""
-        key, version = object_key(body), version_of(body)
+        key, version, uid = object_key(body), version_of(body), _uid_of(body)
         if event == "DELETED":
             self._deleted[key] = version
+            self._gone.pop(uid, None)
             if self._versions.get(key, 0) <= version:
                 self._drop(key)
-        elif version > max(self._versions.get(key, 0), self._deleted.get(key, 0)):
+        elif uid not in self._gone and version > max(self._versions.get(key, 0), self._deleted.get(key, 0)):
             self._keep(key, version, self._read(key, body))
+
+    def gone(self, key: Key, uid: str) -> None:
+        """Takes in that this very object was deleted, which the watch tells later, or never where it begins
+        after that. Until then it would be taken for what serves."""
+        self._gone[uid] = None
+        while len(self._gone) > REMEMBERED:
+            del self._gone[next(iter(self._gone))]
+        self._deleted[key] = self._versions.get(key, 0)
+        self._drop(key)
 
     def decode(self, body: Body) -> tuple[Key, int, T | None]:
         """For ``Cluster.list``: key, version and projection of one object."""
         key = object_key(body)
+        if _uid_of(body) in self._gone:
+            return key, 0, None
         # Items of a list lack these two, and an object without them would differ from what we render.
         whole = {"apiVersion": self.resource.api_version, "kind": self.resource.kind, **body}
         return key, version_of(body), self._read(key, whole)

@@ -8,7 +8,7 @@ import pytest
 
 from stowage.cluster.ports import NODES, SERVICES, Body, Listing
 from stowage.cluster.reflector import Key
-from stowage.control.store import Store
+from stowage.control.store import REMEMBERED, Store
 
 KEY: Key = ("", "a")
 Change = tuple[Key, str | None, str | None]
@@ -37,8 +37,9 @@ class Bench:
         return {key[1]: value for key, value in self.store.items.items()}
 
 
-def node(version: int, value: str, name: str = "a") -> Body:
-    return {"metadata": {"name": name, "resourceVersion": str(version), "labels": {"value": value}}}
+def node(version: int, value: str, name: str = "a", uid: str = "") -> Body:
+    metadata = {"name": name, "uid": uid, "resourceVersion": str(version), "labels": {"value": value}}
+    return {"metadata": metadata}
 
 
 @pytest.fixture
@@ -103,6 +104,28 @@ def test_tombstones_are_dropped_by_the_next_list(bench: Bench) -> None:
     bench.store.observe("DELETED", node(3, "x"))
     bench.store.replace(bench.listing([], 5), first=False)
     assert bench.store._deleted == {}
+
+
+def test_what_we_deleted_is_gone_before_a_watch_tells_and_stays_so(bench: Bench) -> None:
+    bench.store.observe("ADDED", node(1, "x", uid="first"))
+    early = bench.listing([node(1, "x", uid="first")], 5)
+    bench.store.gone(KEY, "first")
+    assert bench.changes == [(KEY, None, "x"), (KEY, "x", None)]
+    assert bench.forgotten == [KEY]
+    bench.store.observe("MODIFIED", node(2, "late", uid="first"))
+    bench.store.replace(early, first=False)
+    bench.store.replace(bench.listing([node(2, "late", uid="first")], 6), first=False)
+    assert (bench.values, bench.store.repairs) == ({}, 0)
+    bench.store.observe("ADDED", node(8, "anew", uid="second"))
+    bench.store.observe("DELETED", node(7, "late", uid="first"))
+    assert bench.values == {"a": "anew"}
+    assert bench.store._gone == {}
+
+
+def test_deletions_that_no_watch_ever_tells_are_not_remembered_for_ever(bench: Bench) -> None:
+    for number in range(REMEMBERED + 10):
+        bench.store.gone(KEY, str(number))
+    assert len(bench.store._gone) == REMEMBERED
 
 
 def test_a_list_of_one_namespace_says_nothing_of_others() -> None:

@@ -87,7 +87,8 @@ class Builds:
         }
         wanted = {build_name(workload, v) for v in workload.spec.variants if v.build is not None}
         for name in running.keys() - wanted:
-            await self.cluster.delete(ports.JOBS, name, namespace, uid=running[name].uid)
+            if await self.cluster.delete(ports.JOBS, name, namespace, uid=running[name].uid):
+                self.world.jobs.gone((namespace, name), running[name].uid)
             _log.info("%s/%s: Job %s ended: its variant was edited", *workload.key, name)
 
     def _job(self, workload: InferenceDeployment, variant: Variant) -> BuildJob | None:

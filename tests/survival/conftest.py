@@ -23,7 +23,8 @@ NAMESPACE = "town"
 
 @pytest.fixture(scope="session")
 def frail_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    with ephemeral_cluster(tmp_path_factory.mktemp("frail") / "cluster") as local:
+    folder = tmp_path_factory.mktemp("frail") / "cluster"
+    with ephemeral_cluster(folder, node_leases=False) as local:
         create_kinds(local)
         give_rights(local)
         yield local

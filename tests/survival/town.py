@@ -100,7 +100,12 @@ class Town:
 
     def converged(self, seconds: float = CONVERGE_SECONDS) -> None:
         """Waits until every model serves as its present generation says, with nothing left over."""
-        eventually(self.unsettled, lambda found: not found, seconds)
+        try:
+            eventually(self.unsettled, lambda found: not found, seconds)
+        except AssertionError as error:
+            error.add_note(self.stage.kubectl("get", "infd,deployments,replicasets,pods", "-o", "wide"))
+            error.add_note(f"all components run: {self.stage.cluster.running()}")
+            raise
 
     def unsettled(self) -> list[str]:
         """What isn't as it should be."""

@@ -37,11 +37,20 @@ class LocalCluster:
     Everything that it writes lies in `state`, its own folder. Any number can run side by side.
     """
 
-    def __init__(self, state: Path, lifetime: Lifetime = Lifetime.EPHEMERAL, address: str = LOOPBACK) -> None:
+    def __init__(
+        self,
+        state: Path,
+        lifetime: Lifetime = Lifetime.EPHEMERAL,
+        address: str = LOOPBACK,
+        *,
+        node_leases: bool = True,
+    ) -> None:
         self.state = state.absolute()
         self.lifetime = lifetime
         self.address = address
         """Where the API server listens. Pods on a real node need one that isn't loopback."""
+        self.node_leases = node_leases
+        """Whether simulated nodes have Leases: not where kwok is to be killed, see ``kwok_arguments``."""
         self.kubeconfig = self.state / "kubeconfig"
         """Of the administrator."""
         self.audit_log = self.state / "audit.log"
@@ -131,7 +140,8 @@ class LocalCluster:
         self.credentials = credentials
         deadline = time.monotonic() + BOOT_TIMEOUT_SECONDS
         probe = ApiProbe(self.kubeconfig)
-        for component, its_arguments in arguments(self.state, port, credentials, self.address).items():
+        all_arguments = arguments(self.state, port, credentials, self.address, node_leases=self.node_leases)
+        for component, its_arguments in all_arguments.items():
             self.launch(component, [str(binaries / component), *its_arguments])
             if component == ETCD:
                 self.wait_for(ETCD, lambda: etcd_is_healthy(self.state, ETCD_SOCKET_FILE), deadline)

@@ -91,18 +91,19 @@ class Credentials:
 
 
 def arguments(
-    state: Path, port: int, credentials: Credentials, address: str = LOOPBACK
+    state: Path, port: int, credentials: Credentials, address: str = LOOPBACK, *, node_leases: bool = True
 ) -> dict[str, list[str]]:
     """Return the arguments of each component; the working folder must be `state`.
 
-    `address` is where the API server listens: the loopback one, or one that pods can reach.
+    `address` is where the API server listens: the loopback one, or one that pods can reach. `node_leases`:
+    see ``kwok_arguments``.
     """
     return {
         ETCD: _etcd(),
         API_SERVER: _api_server(state, port, credentials, address),
         CONTROLLER_MANAGER: _controller_manager(credentials),
         SCHEDULER: _scheduler(credentials),
-        KWOK: kwok_arguments(credentials.kubeconfigs / KWOK),
+        KWOK: kwok_arguments(credentials.kubeconfigs / KWOK, node_leases=node_leases),
     }
 
 
@@ -182,12 +183,19 @@ def _scheduler(credentials: Credentials) -> list[str]:
     ]
 
 
-def kwok_arguments(kubeconfig: Path) -> list[str]:
-    """Return kwok's arguments; it plays the kubelet of the nodes that carry our annotation."""
+def kwok_arguments(kubeconfig: Path, *, node_leases: bool = True) -> list[str]:
+    """Return kwok's arguments; it plays the kubelet of the nodes that carry our annotation.
+
+    With Leases, thousands of nodes cost little. But whoever is started in place of a kwok that was killed
+    has another identity: it does nothing for a node until the Lease of the dead one has run out, for up to
+    40 s, and what happens to a pod at that very moment it misses for good.
+    """
+    heartbeat = "kwok-heartbeat-with-lease.yaml" if node_leases else "kwok-heartbeat.yaml"
     return [
         f"--kubeconfig={kubeconfig}",
         f"--config={DATA / 'kwok-stages.yaml'}",
+        f"--config={DATA / heartbeat}",
         f"--manage-nodes-with-annotation-selector={FAKE_NODE_ANNOTATION}=fake",
         f"--node-ip={LOOPBACK}",
-        "--node-lease-duration-seconds=40",
+        f"--node-lease-duration-seconds={40 if node_leases else 0}",
     ]

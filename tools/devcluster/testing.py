@@ -11,12 +11,12 @@ from devcluster.processes import Lifetime
 
 
 @contextmanager
-def ephemeral_cluster(state: Path) -> Iterator[LocalCluster]:
+def ephemeral_cluster(state: Path, *, node_leases: bool = True) -> Iterator[LocalCluster]:
     """Boot a cluster with its state in the folder `state`, and end it with the block.
 
     Its processes end with this interpreter too, even when that one is killed.
     """
-    cluster = LocalCluster(state, Lifetime.EPHEMERAL)
+    cluster = LocalCluster(state, Lifetime.EPHEMERAL, node_leases=node_leases)
     cluster.start()
     try:
         yield cluster

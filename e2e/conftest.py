@@ -29,6 +29,7 @@ ORDER = (
     "fallback",
     "variants",
     "openvino",
+    "fetching",
     "upgrade",
     "failover",
     "uninstall",

@@ -11,7 +11,8 @@ OPERATOR = "operator"
 ONNX_SERVER = "onnx-server"
 MLSERVER = "mlserver"
 BUILDER = "variant-builder"
-NAMES = (OPERATOR, ONNX_SERVER, MLSERVER, BUILDER)
+FETCHER = "model-fetcher"
+NAMES = (OPERATOR, ONNX_SERVER, MLSERVER, BUILDER, FETCHER)
 
 
 def ensure_images() -> list[Path]:
@@ -19,4 +20,4 @@ def ensure_images() -> list[Path]:
     return [ensure_image(name) for name in NAMES]
 
 
-__all__ = ["BUILDER", "MLSERVER", "NAMES", "ONNX_SERVER", "OPERATOR", "ensure_images", "reference"]
+__all__ = ["BUILDER", "FETCHER", "MLSERVER", "NAMES", "ONNX_SERVER", "OPERATOR", "ensure_images", "reference"]

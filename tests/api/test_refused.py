@@ -92,7 +92,10 @@ class Refused(NamedTuple):
     """What the API server says instead, where its check of types speaks before our rules."""
 
 
-STORE = "write what the uris of the store begin with, up to a slash, as https://models.example.com/team/"
+STORE = (
+    "write what the uris of the store begin with, up to a slash, as https://models.example.com/team/, "
+    "s3://bucket/, gs://bucket/ or hf://organisation/"
+)
 VARIANT_0 = "spec.variants.0"
 BOTH_SIZES = {"name": "llama", "task": "chat", "attention": ATTENTION, "inference": {"flops": 1}}
 TEXT_WANTED = "must be of type string"
@@ -294,6 +297,22 @@ TABLE = [
             ("whose host is only begun", "https://models.example.com"),
             ("in the clear", "http://models.example.com/"),
             ("with a name in it", "https://a@models.example.com/"),
+            ("of any bucket", "s3:///"),
+            ("of another kind", "ftp://models/"),
+        )
+    ),
+    *(
+        Refused(
+            f"an endpoint {what}", POLICY, "spec.fetch.stores", [{"uri": uri, "endpoint": endpoint}], said
+        )
+        for what, uri, endpoint, said in (
+            (
+                "in the clear",
+                "s3://models/",
+                "http://minio:9000",
+                "write the address of the store, as https://",
+            ),
+            ("beside a uri that says it", "https://a/", "https://b", "write no endpoint for https://"),
         )
     ),
     Refused("moves in words", POLICY, "spec.disruption.maxConcurrentMoves", "few", SHARE),

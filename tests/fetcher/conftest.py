@@ -17,6 +17,8 @@ import pytest
 
 from devcluster.certificates import CertificateAuthority
 
+from .sigv4 import is_signed
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -33,6 +35,8 @@ class Store:
     """Whether it says how long its answer is."""
     token: str = ""
     """Wanted of whoever asks; empty: nobody is asked."""
+    keys: tuple[str, str] | None = None
+    """Those that requests must be signed with, as S3's are; None: nobody's are asked for."""
     faults: list[int | str] = field(default_factory=list)
     """A status (429 comes with ``Retry-After: 1``), ``cut`` (half of what was asked for), or a place to
     redirect to."""
@@ -40,6 +44,8 @@ class Store:
     """Half of the file is sent, and then nothing until this is set."""
     asked: list[dict[str, str]] = field(default_factory=list)
     """The headers of each request."""
+    paths: list[str] = field(default_factory=list)
+    """What each asked for."""
     url: str = ""
     authority: Path = Path()
 
@@ -57,6 +63,7 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             store.asked.append(dict(self.headers))
+            store.paths.append(self.path)
             fault = store.faults.pop(0) if store.faults else ""
             if isinstance(fault, int):
                 return self._answer(fault, {"Retry-After": "1"} if fault == 429 else None)
@@ -64,6 +71,8 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
                 return self._answer(302, {"Location": fault})
             if store.token and self.headers.get("Authorization") != f"Bearer {store.token}":
                 return self._answer(401)
+            if store.keys and not is_signed(self.path, dict(self.headers), *store.keys):
+                return self._refuse("SignatureDoesNotMatch")
             return self._send(cut=fault == "cut")
 
         def _answer(self, status: int, headers: dict[str, str] | None = None) -> None:
@@ -71,6 +80,13 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
             for name, value in {"Content-Length": "0", **(headers or {})}.items():
                 self.send_header(name, value)
             self.end_headers()
+
+        def _refuse(self, code: str) -> None:
+            body = f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>".encode()
+            self.send_response(403)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def _send(self, *, cut: bool) -> None:
             start, wanted = 0, self.headers.get("Range", "")

@@ -88,8 +88,15 @@ def test_the_last_passing_error_ends_it(store: Store, run: Run) -> None:
 @pytest.mark.parametrize(
     ("status", "what"),
     [
-        (401, "wants a token; name its Secret in the policy's fetch.stores, or see that the token is valid"),
-        (403, "refuses access; see that the token, or the signature in the uri, is valid and may read it"),
+        (
+            401,
+            "wants credentials; name their Secret in the policy's fetch.stores, or see that they are valid",
+        ),
+        (
+            403,
+            "refuses access; see that the credentials, or the signature in the uri, are valid and may"
+            " read it",
+        ),
         (404, "has no such file; correct the variant's uri"),
         (410, "has no such file any more; correct the variant's uri"),
         (400, "doesn't give the file; see that the variant's uri is right"),
@@ -178,7 +185,11 @@ def test_a_certificate_of_nobody_is_refused_at_once(store: Store, run: Run) -> N
 @pytest.mark.parametrize(
     ("uri", "sentence"),
     [
-        ("http://host/a.onnx", "http is not fetched; write https://host/path/file"),
+        (
+            "http://host/a.onnx",
+            "http is not fetched; write https://host/path/file, s3://bucket/key, gs://bucket/object or"
+            " hf://organisation/model/file",
+        ),
         ("https://u:p@host/a.onnx", "the uri holds credentials; put them into a Secret instead"),
         (
             "https://host/a/..%2Fb",

@@ -14,10 +14,13 @@ from types import FrameType
 from stowage_fetcher import __version__
 from stowage_fetcher.errors import BadInput, FetchError
 from stowage_fetcher.https import Order, TimeOver, fetch
+from stowage_fetcher.signing import Keys
+from stowage_fetcher.sources import SCHEMES, Access, source_of
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """What a container writes here, the kubelet puts into the pod's status."""
 TOKEN = "FETCH_TOKEN"
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -28,17 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGALRM, _late)
     signal.setitimer(signal.ITIMER_REAL, given.timeout)
     try:
-        given.output.mkdir(parents=True, exist_ok=True)
         order = Order(
-            uri=given.uri,
+            source=source_of(given.uri, Access(given.endpoint, given.region, _secret(TOKEN), _keys())),
             folder=given.output,
             digest=given.digest,
-            token=_token(),
             tries=given.tries,
             first_wait=given.first_wait,
             most=given.most_bytes,
             trust=given.trust,
         )
+        given.output.mkdir(parents=True, exist_ok=True)
         fetch(order, lambda line: print(line, flush=True))
     except FetchError as error:
         if given.last_words.exists():
@@ -48,11 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _token() -> str | None:
-    token = os.environ.get(TOKEN, "").strip()
-    if token and not (token.isascii() and token.isprintable() and " " not in token):
-        raise BadInput(f"{TOKEN} is no token: it holds spaces or control characters")
-    return token or None
+def _secret(name: str) -> str | None:
+    secret = os.environ.get(name, "").strip()
+    if secret and not (secret.isascii() and secret.isprintable() and " " not in secret):
+        raise BadInput(f"{name} can't be used: it holds spaces or control characters")
+    return secret or None
+
+
+def _keys() -> Keys | None:
+    identifier, secret, session = (_secret(name) for name in KEYS)
+    if (identifier is None) != (secret is None):
+        raise BadInput(f"the Secret must have both {KEYS[0]} and {KEYS[1]}")
+    return None if identifier is None or secret is None else Keys(identifier, secret, session)
 
 
 def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal wants it
@@ -75,8 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="stowage-fetcher", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--version", action="version", version=__version__)
-    add("--uri", required=True, help="of one file, as https://host/path/file")
+    add("--uri", required=True, help=f"of one file: {SCHEMES}")
     add("--output", required=True, type=Path, help="folder into which it is put, under its own name")
+    add("--endpoint", help="https address of the store, where it isn't the public one (s3, gs, hf)")
+    add("--region", default="us-east-1", help="of the bucket (s3: us-east-1)")
     add("--digest", type=_digest, help="of the file: nothing else is kept (sha256:...)")
     add("--most-bytes", type=int, help="a larger file is refused")
     add("--timeout", type=float, default=0.0, help="seconds until it gives up; what came is kept (0: never)")

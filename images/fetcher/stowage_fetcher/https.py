@@ -1,4 +1,4 @@
-"""One file by https: tried again where that helps, and resumed where it stopped."""
+"""One file by https, wherever it is: tried again where that helps, and resumed where it stopped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, SSLError
@@ -27,16 +27,19 @@ from stowage_fetcher.errors import (
 )
 from stowage_fetcher.partial import GIB, Partial, digest_of
 from stowage_fetcher.progress import Progress
+from stowage_fetcher.sources import Source
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,200}")
 MOST_REDIRECTS = 5
 CHUNK = 1 << 20
 LONGEST_WAIT = 60.0
 """Seconds between two tries at most, whatever the store asks for."""
+CODE = re.compile(rb"<Code>([A-Za-z]{1,40})</Code>")
+ERROR_LENGTH = 4096
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 SENTENCES = {
-    401: "wants a token; name its Secret in the policy's fetch.stores, or see that the token is valid",
-    403: "refuses access; see that the token, or the signature in the uri, is valid and may read it",
+    301: "has it elsewhere; name the store's region or endpoint in the policy's fetch.stores",
+    401: "wants credentials; name their Secret in the policy's fetch.stores, or see that they are valid",
+    403: "refuses access; see that the credentials, or the signature in the uri, are valid and may read it",
     404: "has no such file; correct the variant's uri",
     410: "has no such file any more; correct the variant's uri",
 }
@@ -46,11 +49,9 @@ SENTENCES = {
 class Order:
     """What is to be fetched."""
 
-    uri: str
+    source: Source
     folder: Path
     digest: str | None = None
-    token: str | None = None
-    """Sent to the uri's own host alone."""
     tries: int = 8
     """In a row without a byte that came."""
     first_wait: float = 1.0
@@ -79,7 +80,7 @@ def fetch(order: Order, say: Callable[[str], None], sleep: Callable[[float], Non
     Raises:
         FetchError: it can't be had; the kinds say why.
     """
-    partial = Partial(order.folder, _name(order.uri))
+    partial = Partial(order.folder, order.source.name)
     if partial.target.exists():
         if order.digest is None or digest_of(partial.target) == order.digest:
             say(f"{partial.target.name} is there already")
@@ -129,26 +130,6 @@ def _trusted(extra: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _name(uri: str) -> str:
-    """The last part of the path, as the file's name. No name may lead out of the folder or hide in it."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError as error:
-        raise BadInput("the uri can't be read; write https://host/path/file") from error
-    if parts.scheme != "https" or not parts.hostname:
-        raise BadInput(
-            f"{parts.scheme or 'a uri without a scheme'} is not fetched; write https://host/path/file"
-        )
-    if parts.username is not None:
-        raise BadInput("the uri holds credentials; put them into a Secret instead")
-    name = unquote(parts.path.rpartition("/")[2])
-    if not NAME.fullmatch(name):
-        raise BadInput(
-            f"the uri must end in a file's name of letters, digits and ._+=@-, and ends in {name!r}"
-        )
-    return name
-
-
 def _try(pool: urllib3.PoolManager, order: Order, partial: Partial, say: Callable[[str], None]) -> None:
     """One try.
 
@@ -159,7 +140,7 @@ def _try(pool: urllib3.PoolManager, order: Order, partial: Partial, say: Callabl
     resumed = partial.size
     if resumed and not partial.etag and order.digest is None:
         resumed = 0  # nothing would tell whether the rest belongs to it
-    host = urlsplit(order.uri).hostname
+    host = urlsplit(order.source.url).hostname
     try:
         response = _open(pool, order, resumed, partial.etag)
         try:
@@ -175,17 +156,16 @@ def _try(pool: urllib3.PoolManager, order: Order, partial: Partial, say: Callabl
 
 
 def _open(pool: urllib3.PoolManager, order: Order, resumed: int, etag: str) -> urllib3.BaseHTTPResponse:
-    """The answer to a GET, redirects followed: to https alone, and the token to the first host alone."""
-    uri, origin = order.uri, urlsplit(order.uri).netloc
+    """The answer to a GET, redirects followed: to https alone, and credentials to the first host alone."""
+    uri, origin = order.source.url, urlsplit(order.source.url).netloc
     headers = {"Accept-Encoding": "identity", "User-Agent": "stowage-fetcher"}
     if resumed:
         headers["Range"] = f"bytes={resumed}-"
         if etag:
             headers["If-Range"] = etag
     for _ in range(MOST_REDIRECTS + 1):
-        own = urlsplit(uri).netloc == origin
-        token = {"Authorization": f"Bearer {order.token}"} if order.token and own else {}
-        response = pool.request("GET", uri, headers=headers | token, preload_content=False, redirect=False)
+        own = order.source.headers() if urlsplit(uri).netloc == origin else {}
+        response = pool.request("GET", uri, headers={**headers, **own}, preload_content=False, redirect=False)
         location = response.get_redirect_location()
         if not location:
             return response
@@ -263,7 +243,16 @@ def _refusal(response: urllib3.BaseHTTPResponse, name: str) -> FetchError | _Pas
             f"the store answers {response.status} for {name}", float(after) if after.isdecimal() else 0.0
         )
     what = SENTENCES.get(response.status, "doesn't give the file; see that the variant's uri is right")
-    return Refused(f"{name}: the store answers {response.status}: it {what}")
+    return Refused(f"{name}: the store answers {response.status}{_code(response)}: it {what}")
+
+
+def _code(response: urllib3.BaseHTTPResponse) -> str:
+    """What S3 and its like name the error."""
+    try:
+        found = CODE.search(response.read(ERROR_LENGTH))
+    except HTTPError:
+        return ""
+    return f" {found[1].decode()}" if found else ""
 
 
 def _short(error: Exception) -> str:

@@ -167,7 +167,7 @@ class InferenceRuntimeSpec(Model):
     """Schemes of URIs that the server fetches itself, such as hf."""
     file_formats: Annotated[list[Name], Field(max_length=16)] = []
     """Of the formats those of which the server takes a single file, by its path: only such a variant can be
-    fetched by https, which brings one file."""
+    fetched for it."""
     supports: Annotated[
         list[Support],
         Field(

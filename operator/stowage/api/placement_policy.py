@@ -85,29 +85,57 @@ class Builds(Model):
     """Whether a built variant may serve whose quality nobody measured, for want of data."""
 
 
-_STORE_PATTERN = r"^https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?/([!-#%-~]*/)?$"
+_HOST = r"https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?"
+_STORE_PATTERN = rf"^({_HOST}|(s3|gs)://[a-z0-9][-a-z0-9._]*|hf://[A-Za-z0-9_][-A-Za-z0-9_.]*)/([!-#%-~]*/)?$"
 StorePrefix = Annotated[
     str,
     Field(max_length=253, pattern=_STORE_PATTERN),
     sentence(
         _STORE_PATTERN,
-        "write what the uris of the store begin with, up to a slash, as https://models.example.com/team/",
+        "write what the uris of the store begin with, up to a slash, as https://models.example.com/team/, "
+        "s3://bucket/, gs://bucket/ or hf://organisation/",
         max_length=253,
     ),
 ]
 """It ends with a slash: a host that only begins like it is another one."""
+
+_ENDPOINT_PATTERN = rf"^{_HOST}(/[-A-Za-z0-9._~]+)*/?$"
+StoreEndpoint = Annotated[
+    str,
+    Field(max_length=253, pattern=_ENDPOINT_PATTERN),
+    sentence(
+        _ENDPOINT_PATTERN,
+        "write the address of the store, as https://minio.storage.svc:9000",
+        max_length=253,
+    ),
+]
 
 
 class ModelStore(Model):
     """A place that models are fetched from."""
 
     uri: StorePrefix
-    """What uris of the store begin with, such as https://models.example.com/. The longest counts."""
+    """What uris of the store begin with, such as https://models.example.com/ or s3://bucket/. The longest
+    counts."""
+    endpoint: StoreEndpoint | None = None
+    """Of s3, gs and hf: the store's address. Absent: that of Amazon, Google or Hugging Face."""
+    region: Name = "us-east-1"
+    """Of s3: the bucket's region."""
     secret_name: Name | None = None
-    """The Secret with the store's token: one of this name in each namespace that fetches from it. The token
-    is given to the fetcher alone, and sent to the uri's own host alone. Absent: none is sent."""
+    """The Secret with the store's credentials: one of this name in each namespace that fetches from it. They
+    are given to the fetcher alone, and sent to the store's own host alone. Absent: none are sent."""
     key: SecretKey = "token"
-    """The key of the Secret that holds the token."""
+    """The key of the Secret that holds the token. For s3 the keys are AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY and, if there is one, AWS_SESSION_TOKEN."""
+
+    rules = (
+        Rule(
+            "!has(self.endpoint) || !self.uri.startsWith('https://')",
+            "write no endpoint for https://: the uri says where the store is",
+            lambda self: self.endpoint is None or not self.uri.startswith("https://"),
+            field="endpoint",
+        ),
+    )
 
 
 class TrustedAuthorities(Model):

@@ -182,7 +182,7 @@ class Variant(Model):
     format: Name
     """The artefact's format, such as safetensors, onnx, openvino, gguf, savedmodel or xmodel."""
     uri: Uri | None = None
-    """Where the artefact is: pvc://claim/path, oci://image, hf://organisation/model or https://host/file."""
+    """Where it is: pvc://claim/path, oci://image, hf://organisation/model, or a file by https, s3 or gs."""
     build: Build | None = None
     """How it is made of another variant, instead of a uri. It is built when a candidate that could serve
     needs it, where the policy's builds say; status.variants tells how far it is."""

@@ -10,10 +10,12 @@ from stowage.api.placement_policy import ModelStore, PlacementPolicy
 from stowage.api.variant import Variant
 from stowage.placement.requests import MEBIBYTE, STORAGE_FACTOR, whole_mebibytes
 
-FETCHED = frozenset({"https"})
+FETCHED = frozenset({"https", "s3", "gs", "hf"})
 """Schemes that the fetcher knows."""
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,200}")
 """Names that it gives a file, the last part of its uri: none leads out of the folder or hides in it."""
+HUB_PARTS = 3
+"""Of hf://organisation/model/file."""
 BESIDE = 4 * MEBIBYTE
 """For what stands beside the model in its volume: folders, and the mark of what has come so far."""
 
@@ -26,7 +28,10 @@ def is_fetched(variant: Variant, runtime: InferenceRuntime) -> bool:
 
 def file_of(variant: Variant) -> str:
     """The name that the file gets; it may be one that the fetcher refuses."""
-    path = re.split("[?#]", variant.location.partition("://")[2], maxsplit=1)[0].partition("/")[2]
+    scheme, _, rest = variant.location.partition("://")
+    if scheme != "https":
+        return rest.rpartition("/")[2]
+    path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")[2]
     return unquote(path.rpartition("/")[2])
 
 
@@ -53,8 +58,13 @@ def why_unfetched(variant: Variant, runtime: InferenceRuntime, policy: Placement
         return f"{runtime.name} doesn't fetch {scheme}:// itself; store the variant as pvc:// or oci://"
     if variant.format not in runtime.spec.file_formats:
         return (
-            f"https:// brings one file, and {runtime.name} loads a folder of {variant.format};"
+            f"{scheme}:// is fetched as one file, and {runtime.name} loads a folder of {variant.format};"
             " store the variant as pvc:// or oci://"
+        )
+    if scheme == "hf" and len(variant.location.partition("://")[2].split("/")) < HUB_PARTS:
+        return (
+            f"{runtime.name} doesn't fetch {scheme}:// itself, and only a file can be fetched for it;"
+            " write hf://organisation/model/file"
         )
     name = file_of(variant)
     if not FILE_NAME.fullmatch(name):

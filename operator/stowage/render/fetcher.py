@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stowage.api.placement_policy import Fetch
+from stowage.api.placement_policy import Fetch, ModelStore, PlacementPolicy
 from stowage.api.quantity import format_bytes, parse_duration
 from stowage.api.variant import Variant
 from stowage.placement.candidates import Candidate
@@ -18,6 +18,7 @@ TRUST_VOLUME = "fetcher-trust"
 TRUST_FOLDER = "/etc/stowage/trust"
 NO_TOKEN_VOLUME = "no-token"
 TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 MOST_CPU = 1000
 """Thousandths of a core: enough to hash what a fast network brings."""
 MOST_MEMORY = 256 * 1024**2
@@ -42,7 +43,7 @@ def init_containers(candidate: Candidate, default_image: str) -> list[Object]:
     container: Object = {
         "name": FETCHER,
         "image": fetch.image or default_image,
-        "args": _arguments(variant, fetch, place),
+        "args": _arguments(variant, candidate.demand.policy, place),
         "resources": _resources(candidate.requests),
         "volumeMounts": [{"name": MODEL_VOLUME, "mountPath": place}, *_mounts(candidate)],
         # Its sentence goes into the status; where it could say none, the end of its log does.
@@ -59,8 +60,7 @@ def init_containers(candidate: Candidate, default_image: str) -> list[Object]:
     }
     store = store_of(variant, candidate.demand.policy)
     if store is not None and store.secret_name is not None:
-        reference = {"name": store.secret_name, "key": store.key}
-        container["env"] = [{"name": "FETCH_TOKEN", "valueFrom": {"secretKeyRef": reference}}]
+        container["env"] = _credentials(store, store.secret_name)
     return [container]
 
 
@@ -85,7 +85,20 @@ def fetch_seconds(candidate: Candidate) -> int:
     return _seconds(candidate.demand.policy.spec.fetch)
 
 
-def _arguments(variant: Variant, fetch: Fetch, place: str) -> list[str]:
+def _credentials(store: ModelStore, secret: str) -> list[Object]:
+    if not store.uri.startswith("s3://"):
+        return [_from_secret("FETCH_TOKEN", secret, store.key)]
+    keys = [_from_secret(name, secret, name) for name in KEYS]
+    keys[-1]["valueFrom"]["secretKeyRef"]["optional"] = True  # keys of an account have no session
+    return keys
+
+
+def _from_secret(name: str, secret: str, key: str) -> Object:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def _arguments(variant: Variant, policy: PlacementPolicy, place: str) -> list[str]:
+    fetch, store = policy.spec.fetch, store_of(variant, policy)
     found = [
         f"--uri={variant.location}",
         f"--output={place}",
@@ -94,6 +107,10 @@ def _arguments(variant: Variant, fetch: Fetch, place: str) -> list[str]:
     ]
     if variant.digest is not None:
         found.append(f"--digest={variant.digest}")
+    if store is not None and store.endpoint is not None:
+        found.append(f"--endpoint={store.endpoint}")
+    if store is not None and store.uri.startswith("s3://"):
+        found.append(f"--region={store.region}")
     if fetch.trust is not None:
         found.append(f"--trust={TRUST_FOLDER}/ca.crt")
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from stowage.api.quantity import format_bytes
 from stowage.api.variant import Variant
-from stowage.placement.fetching import FETCHED, file_of, volume_size
+from stowage.placement.fetching import file_of, volume_size
 from stowage.render.names import Object
 
 MODEL_ROOT = "/models"
@@ -25,12 +25,14 @@ class ModelSource:
     environment: list[Object] = field(default_factory=list)
 
 
-def model_source(variant: Variant) -> ModelSource:
+def model_source(variant: Variant, *, fetched: bool = False) -> ModelSource:
     """The source of a variant, mounted at ``/models/<variant>``.
 
     ``pvc://claim/path`` is a volume, ``oci://reference`` an image volume; with ``hf://`` the server
-    fetches by itself into an empty folder there, with ``https://`` the fetcher does (see ``fetcher``). Of a
-    file of a volume, its folder is mounted.
+    fetches by itself into an empty folder there. Of a file of a volume, its folder is mounted.
+
+    Args:
+        fetched: whether the fetcher brings it, as a file of such a folder (see ``fetcher``).
 
     Raises:
         ValueError: the scheme is none of these; the checks refuse it before anything is rendered.
@@ -38,6 +40,9 @@ def model_source(variant: Variant) -> ModelSource:
     scheme, _, rest = variant.location.partition("://")
     place = f"{MODEL_ROOT}/{variant.name}"
     mount: Object = {"name": MODEL_VOLUME, "mountPath": place, "readOnly": True}
+    if fetched:
+        limit = {"sizeLimit": format_bytes(volume_size(variant))}
+        return ModelSource(f"{place}/{file_of(variant)}", {"name": MODEL_VOLUME, "emptyDir": limit}, mount)
     if scheme == "pvc":
         claim, _, path = rest.partition("/")
         folder, file = _split(path.strip("/"))
@@ -52,9 +57,6 @@ def model_source(variant: Variant) -> ModelSource:
         del mount["readOnly"]
         home: list[Object] = [{"name": "HF_HOME", "value": place}, *_token(variant)]
         return ModelSource(rest, {"name": MODEL_VOLUME, "emptyDir": {}}, mount, home)
-    if scheme in FETCHED:
-        limit = {"sizeLimit": format_bytes(volume_size(variant))}
-        return ModelSource(f"{place}/{file_of(variant)}", {"name": MODEL_VOLUME, "emptyDir": limit}, mount)
     raise ValueError(f"variant {variant.name}: nothing can fetch {scheme}://")
 
 

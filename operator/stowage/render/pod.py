@@ -9,6 +9,7 @@ from stowage.api.inference_runtime import InferenceRuntime, Probe, Support
 from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.quantity import format_bytes, parse_duration
 from stowage.placement.candidates import Candidate
+from stowage.placement.fetching import is_fetched
 from stowage.placement.pool_labels import ARCHITECTURE
 from stowage.placement.recognition import alternatives
 from stowage.placement.snapshot import Amounts, Placement, Pool
@@ -50,7 +51,7 @@ def pod_template(candidate: Candidate, placement: Placement, fetcher_image: str)
 def _pod_spec(candidate: Candidate, placement: Placement, fetcher_image: str) -> Object:
     workload, support = candidate.demand.workload, _support(candidate)
     template = workload.spec.template
-    source = model_source(candidate.variant)
+    source = model_source(candidate.variant, fetched=is_fetched(candidate.variant, candidate.runtime))
     spec: Object = {
         "containers": [_container(candidate, source)],
         "volumes": [*_volumes(support, source), *fetcher_volumes(candidate)],

@@ -126,7 +126,11 @@ CASES = {
     "format: known": Case(checks.artefact_format, None, variant={"format": "onnx"}),
     "uri": Case(
         checks.uri_scheme,
-        (Code.UNSUPPORTED_SCHEME, "server doesn't fetch s3:// itself; store the variant as pvc:// or oci://"),
+        (
+            Code.UNSUPPORTED_SCHEME,
+            "s3:// is fetched as one file, and server loads a folder of safetensors; store the variant as pvc://"
+            " or oci://",
+        ),
         variant={"uri": "s3://bucket/model"},
     ),
     "uri: one file is fetched": Case(checks.uri_scheme, None, variant=HTTPS, runtime=FILES),
@@ -137,9 +141,29 @@ CASES = {
         checks.uri_scheme,
         (
             Code.UNSUPPORTED_SCHEME,
-            "https:// brings one file, and server loads a folder of onnx; store the variant as pvc:// or oci://",
+            "https:// is fetched as one file, and server loads a folder of onnx; store the variant as pvc://"
+            " or oci://",
         ),
         variant=HTTPS,
+    ),
+    "uri: a file of a hub, for a server that doesn't know hubs": Case(
+        checks.uri_scheme,
+        None,
+        variant={**HTTPS, "uri": "hf://org/net/a/net.onnx"},
+        runtime={**FILES, "loads": []},
+    ),
+    "uri: a whole model of a hub": Case(
+        checks.uri_scheme,
+        (
+            Code.UNSUPPORTED_SCHEME,
+            "server doesn't fetch hf:// itself, and only a file can be fetched for it; write"
+            " hf://organisation/model/file",
+        ),
+        variant={**HTTPS, "uri": "hf://org/net"},
+        runtime={**FILES, "loads": []},
+    ),
+    "uri: a file of a bucket": Case(
+        checks.uri_scheme, None, variant={**HTTPS, "uri": "gs://bucket/net.onnx"}, runtime=FILES
     ),
     "uri: no file": Case(
         checks.uri_scheme,

@@ -118,6 +118,32 @@ def test_and_to_no_other_store(uri: str) -> None:
     assert "env" not in fetcher(fetched({"stores": [STORE]}, uri=uri))
 
 
+BUCKET = {"uri": "s3://models/", "secretName": "bucket", "endpoint": "https://minio:9000", "region": "eu-1"}
+
+
+def test_a_bucket_has_keys_an_endpoint_and_a_region() -> None:
+    one = fetched({"stores": [BUCKET]}, uri="s3://models/a/net.onnx")
+    names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+    keys: list[dict[str, Any]] = [{"name": "bucket", "key": name} for name in names]
+    keys[2]["optional"] = True
+    assert fetcher(one)["env"] == [
+        {"name": name, "valueFrom": {"secretKeyRef": key}} for name, key in zip(names, keys, strict=True)
+    ]
+    assert fetcher(one)["args"][0] == "--uri=s3://models/a/net.onnx"
+    assert {"--endpoint=https://minio:9000", "--region=eu-1"} <= set(fetcher(one)["args"])
+    (server,) = spec(one)["containers"]
+    assert "--model-path=/models/fp32/net.onnx" in server["args"]
+
+
+@pytest.mark.parametrize("uri", ["gs://models/a/net.onnx", "hf://models/a/net.onnx"])
+def test_other_stores_have_tokens(uri: str) -> None:
+    store = {"uri": f"{uri[:2]}://models/", "secretName": "hub", "key": "HF_TOKEN"}
+    one = fetched({"stores": [store]}, uri=uri)
+    reference = {"name": "hub", "key": "HF_TOKEN"}
+    assert fetcher(one)["env"] == [{"name": "FETCH_TOKEN", "valueFrom": {"secretKeyRef": reference}}]
+    assert not [a for a in fetcher(one)["args"] if a.startswith(("--endpoint", "--region"))]
+
+
 def test_a_store_without_a_secret_has_no_token() -> None:
     assert "env" not in fetcher(fetched({"stores": [{"uri": STORE["uri"]}]}))
 

@@ -111,6 +111,7 @@ class _Step:
         self.targets = targets
         failed = {s.name for s in old if s.name in decision.gives_way and not s.serves}
         self.left = {s.name: 0 if s.name in failed else s.replicas for s in old}
+        self._lost: dict[str, int] = {}
         self._decision = decision
         self._live = live
         self._old = sorted((s for s in old if s.name not in failed), key=lambda s: (s.serves, s.name))
@@ -122,6 +123,7 @@ class _Step:
         # A roll without surge may take one more at any moment.
         rolls = any(s.one_by_one and s.rolling for s in self._live.values())
         serves = sum(s.serves for s in self._live.values()) - rolls
+        self._shrink_rolling(max(0, serves - self._need))
         self._keep_parts(min(self._need, serves))
         if sum(self._new_serves(n) for n in self.targets) - rolls >= self._need:
             self.left = dict.fromkeys(self.left, 0)
@@ -139,15 +141,28 @@ class _Step:
 
     def hold(self) -> None:
         """Takes nothing away: what serves isn't known for sure."""
-        if len(self._live) > 1:
+        rolls = any(s.rolling for s in self._live.values())
+        if len(self._live) > 1 or rolls:
             for name in self.targets:
                 self.targets[name] = max(self.targets[name], self._replicas(name))
+
+    def _shrink_rolling(self, spare: int) -> None:
+        """Takes no more replicas from what rolls than could serve and be spared: Kubernetes scales its
+        ReplicaSets by their sizes, and each pod that goes may be one of those that serve."""
+        for name in self.targets:
+            fewer = self._replicas(name) - self.targets[name]
+            if fewer > 0 and self._live[name].rolling:
+                self._lost[name] = min(fewer, spare)
+                self.targets[name] += fewer - self._lost[name]
+                spare -= self._lost[name]
 
     def _replicas(self, name: str) -> int:
         return self._live[name].replicas if name in self._live else 0
 
     def _new_serves(self, name: str) -> int:
-        return min(self._live[name].serves, self.targets[name]) if name in self._live else 0
+        if name not in self._live:
+            return 0
+        return min(self._live[name].serves - self._lost.get(name, 0), self.targets[name])
 
     def _old_serves(self) -> int:
         return sum(s.serves for s in self._old)

@@ -54,6 +54,8 @@ class Live:
     replicas: int
     version: int
     missing: int = 0
+    scaled: int = 0
+    """The replicas that its controller saw last."""
     generation: int = 1
     observed: int = 0
     ready: int = 0
@@ -227,6 +229,15 @@ class Cluster:
         new = [p for p in pods if p.version == one.version]
         old = [p for p in pods if p.version != one.version]
         surge, unavailable = (0, one.missing) if one.missing else (1, 0)
+        if len({p.version for p in pods}) > 1 and one.replicas < one.scaled:
+            # It scales its ReplicaSets by their sizes, whichever of them serve: sync.go, scale.
+            count = max(0, len(pods) - one.replicas - surge)
+            for pod in sorted(pods, key=lambda p: not p.ready)[:count]:
+                self._remove(pod, one.owner)
+            pods = [p for p in self._pods(name) if not p.leaving]
+            new = [p for p in pods if p.version == one.version]
+            old = [p for p in pods if p.version != one.version]
+        self.deployments[name] = one = replace(one, scaled=one.replicas)
         if len(new) > one.replicas:
             self._shrink(new, len(new) - one.replicas, one.owner)
         if not old and len(new) < one.replicas:

@@ -149,3 +149,20 @@ def test_it_settles_though_nodes_come_and_go(data: st.DataObject) -> None:
     run = Run(data, losses=True)
     run.go(data.draw(st.integers(10, 80), "steps"))
     run.end()
+
+
+def test_fewer_replicas_in_a_roll_take_no_pod_that_is_needed() -> None:
+    """Kubernetes scales a Deployment that rolls by the sizes of its ReplicaSets: pods that serve may go while
+    those that start stay."""
+    run = Cluster({"a": [4, 4], "b": [1]}, rules(0, split=False))
+    wish = run.wishes[KEYS[0]] = Wish(KEYS[0], 2, disruption={"minAvailable": 1, "whenFull": "Wait"})
+    run.settle()
+    (name,) = run.deployments
+    wish.version += 1
+    for replicas in (2, 4, 1):
+        wish.replicas = replicas
+        run.reconcile(KEYS[0])
+        run.control(name)
+    assert run.available(KEYS[0]) >= 1
+    run.settle()
+    assert (run.available(KEYS[0]), run.deployments[name].replicas) == (1, 1)

@@ -100,6 +100,24 @@ CASES = [
         draining=(name(L4),),
     ),
     Case(
+        "what rolls loses only what could serve and be spared, as Kubernetes may take any of its pods",
+        decision(choose(ON_L4, 1)),
+        (replace(serving(choose(ON_L4, 3), 0), available=2, rolling=True),),
+        apply=(choose(ON_L4, 2),),
+    ),
+    Case(
+        "and nothing while Kubernetes hasn't seen what was written last",
+        decision(choose(ON_L4, 1)),
+        (replace(serving(choose(ON_L4, 3), 0), available=3, rolling=True, observed=False),),
+        apply=(choose(ON_L4, 3),),
+    ),
+    Case(
+        "but all at once where it doesn't roll",
+        decision(choose(ON_L4, 1)),
+        (replace(serving(choose(ON_L4, 3), 1), available=1),),
+        apply=(choose(ON_L4, 1),),
+    ),
+    Case(
         "until all of it serves",
         decision(A100),
         (serving(L4, 2), serving(A100, 2)),

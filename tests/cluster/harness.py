@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import yaml
 from devcluster.cluster import LocalCluster
 from devcluster.fleet import NodeGroup, apply_fleet, load_fleet, wait_for_nodes
 from devcluster.ports import LOOPBACK, free_ports
+from devcluster.reader import Reader, UnreadableError
 
 ROOT = Path(__file__).parents[2]
 USER = "system:serviceaccount:stowage-system:stowage-operator"
@@ -149,6 +151,7 @@ class Stage:
         self.cluster = cluster
         self.operator = operator
         self.namespace = namespace
+        self._reader = Reader(cluster.kubeconfig)
 
     # --- what users do
 
@@ -169,7 +172,9 @@ class Stage:
         self.kubectl("patch", *what.split("/"), "--type=merge", "-p", json.dumps(change))
 
     def get(self, *what: str) -> Any:
-        """``kubectl get -o json``; None for an object that isn't there."""
+        """What ``kubectl get -o json`` prints; None for an object that isn't there."""
+        with contextlib.suppress(UnreadableError):
+            return self._reader.get(self.namespace, *what)
         text = self.kubectl("get", *what, "--ignore-not-found", "-o", "json")
         return json.loads(text) if text else None
 

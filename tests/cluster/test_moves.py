@@ -111,8 +111,7 @@ def test_a_paused_object_stands_still_in_mid_move(stage: Stage) -> None:
     eventually(lambda: len(stage.deployments()) == 2)
     stage.patch("infd/chat", {"spec": {"paused": True, "replicas": 3}})
     stage.wait_for("Ready", "Paused")
-    ready = lambda: [p for p in stage.pods() if "'True', 'type': 'Ready'" in str(p["status"])]  # noqa: E731
-    eventually(ready, lambda found: len(found) == 2, WAIT)
+    eventually(lambda: _ready(stage), lambda count: count == 2, WAIT)
     generations = [(d["metadata"]["name"], d["metadata"]["generation"]) for d in stage.deployments()]
     stage.kubectl("annotate", "infd", "chat", "example.com/touched=yes")
     stage.wait_for("Ready", "Paused")
@@ -120,3 +119,9 @@ def test_a_paused_object_stands_still_in_mid_move(stage: Stage) -> None:
     assert (found, len(stage.pods())) == (generations, 2)
     stage.patch("infd/chat", {"spec": {"paused": False}})
     settled(stage, "llama-other", 3)
+
+
+def _ready(stage: Stage) -> int:
+    """Pods that serve."""
+    conditions = [each for pod in stage.pods() for each in pod["status"].get("conditions", ())]
+    return sum((each["type"], each["status"]) == ("Ready", "True") for each in conditions)

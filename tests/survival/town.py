@@ -14,6 +14,7 @@ from typing import Any
 from tests.cluster.harness import BF16, FP8, USER, Object, Stage, condition, eventually
 
 from devcluster.audit import AuditLog
+from devcluster.errors import KubectlError
 from devcluster.faultproxy import FaultProxy
 
 SOAK = os.environ.get("STOWAGE_SOAK") == "1"
@@ -51,7 +52,7 @@ class Measure:
 
 
 RESULTS: list[Measure] = []
-"""Of the whole run, for the table at its end."""
+"""Of this process, for the table at the end of the run."""
 
 
 @dataclass
@@ -109,11 +110,10 @@ class Town:
 
     def unsettled(self) -> list[str]:
         """What isn't as it should be."""
-        text = self.stage.kubectl("get", "infd,deployments,replicasets,pods", "-o", "json", check=False)
         try:
-            items: list[Object] = json.loads(text)["items"]
-        except ValueError:
-            return [text.strip()]
+            items = self.stage.items("infd,deployments,replicasets,pods")
+        except KubectlError as error:
+            return [str(error)]
         kinds: dict[str, list[Object]] = {
             "InferenceDeployment": [],
             "Deployment": [],
@@ -130,11 +130,10 @@ class Town:
 
     def behind(self) -> list[str]:
         """Models of which the operator hasn't carried out the present generation."""
-        text = self.stage.kubectl("get", "infd", "-o", "json", check=False)
         try:
-            items: list[Object] = json.loads(text)["items"]
-        except ValueError:
-            return [text.strip()]
+            items = self.stage.items("infd")
+        except KubectlError as error:
+            return [str(error)]
         return [each["metadata"]["name"] for each in items if not condition(each, "Ready")]
 
     def steady_pods(self) -> dict[str, str]:

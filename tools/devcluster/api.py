@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import json
 import os
 import socket
 import ssl
@@ -36,6 +37,26 @@ class ApiProbe:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError):
             return False
+
+    def ask(self, path: str, accept: str = "application/json") -> tuple[int, Any]:
+        """GET the path: the status, and what was answered, parsed; 0 and nothing where nobody answers."""
+        request = urllib.request.Request(self._server + path, headers={"Accept": accept})
+        try:
+            with self._opener.open(request, timeout=REQUEST_TIMEOUT_SECONDS) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, _parsed(refusal.read())
+        except (OSError, http.client.HTTPException, ValueError):
+            return 0, {}
+
+
+def _parsed(text: bytes) -> Any:
+    """JSON; an error may be plain text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {}
 
 
 def etcd_is_healthy(folder: Path, socket_name: str) -> bool:

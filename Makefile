@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml requirements.lock 2>/dev/null | sha256sum | cut -c1-12)
 CLUSTER ?= local
+PROCESSES ?= 2
 REPEAT ?= 10
 QUIET_SECONDS ?= 600
 QUIET_MODELS ?= 200
@@ -36,9 +37,9 @@ check: $(STAMP) ## Lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check ## All checks and tests, those on a real API server included
+test: check ## All checks and tests, those on a real API server included (PROCESSES=2)
 	@$(DEVCLUSTER) binaries
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 soak: $(STAMP) ## The long survival tests (REPEAT=10, QUIET_SECONDS=600, QUIET_MODELS=200), with a table at the end
 	@$(DEVCLUSTER) binaries

@@ -1,12 +1,15 @@
-"""What several folders share: one real API server that knows Stowage's kinds."""
+"""What several folders share: one real API server that knows Stowage's kinds, and what is said at the end."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.spread import Groups, turn
+from tests.survival.table import SURVIVED, table
 
 from devcluster.cluster import LocalCluster
 from devcluster.testing import ephemeral_cluster
@@ -15,15 +18,43 @@ DESELECTED = pytest.StashKey[bool]()
 CRDS = Path(__file__).parents[1] / "crds"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The quick ones first, then those that break a cluster, and at the end what looks back at all of it."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The quick ones first, then those that break a cluster, and at the end what looks back at all of it.
+
+    One of several processes begins with what takes longest, since the quick ones run in the other.
+    """
+    several = hasattr(config, "workerinput")
     items.sort(
         key=lambda item: (
+            several and turn(item),
             item.get_closest_marker("looks_back") is not None,
             item.get_closest_marker("cluster") is not None,
             "survival" in item.path.parts,
         )
     )
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """Whole groups, in their order; see tests/spread.py."""
+    config.option.loadscopereorder = False
+    return Groups(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests measured, in whichever process they ran."""
+    reports = [each for found in terminalreporter.stats.values() for each in found]
+    done = [each for each in reports if isinstance(each, pytest.TestReport)]
+    measured = [each for report in done if report.when == "call" for each in report.user_properties]
+    if measured:
+        terminalreporter.section("measured")
+    for key, value in measured:
+        terminalreporter.write_line(f"{key}: {value}")
+    kept = [each for report in done if report.when == "teardown" for each in report.user_properties]
+    faults = [value for key, value in kept if key == SURVIVED]
+    if faults:
+        terminalreporter.section(f"survival, seed {faults[-1]['seed']}")
+    for line in table(faults):
+        terminalreporter.write_line(line)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

@@ -59,15 +59,3 @@ def audit(cluster: LocalCluster) -> AuditLog:
     log = AuditLog(cluster.audit_log)
     log.mark()
     return log
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints what tests measured."""
-    reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
-    measured = [
-        (key, value) for each in reports if each.when == "call" for key, value in each.user_properties
-    ]
-    if measured:
-        terminalreporter.section("measured")
-    for key, value in measured:
-        terminalreporter.write_line(f"{key}: {value}")

@@ -1,16 +1,16 @@
 """A cluster of its own, since its components are killed here, an operator behind a proxy that injects
-faults, and a table of what was measured."""
+faults, and what was measured."""
 
 from __future__ import annotations
 
-import statistics
-from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from tests.cluster.harness import OperatorProcess, Stage, give_rights, kubeconfig_of
 from tests.conftest import create_kinds
+from tests.survival.table import SURVIVED
 from tests.survival.town import RESULTS, SEED, Town, number_of
 
 from devcluster.audit import AuditLog
@@ -65,9 +65,10 @@ def built_town(frail_cluster: LocalCluster, frail_operator: OperatorProcess, pro
 
 
 @pytest.fixture
-def town(built_town: Town) -> Iterator[Town]:
+def town(built_town: Town, request: pytest.FixtureRequest) -> Iterator[Town]:
     """The town, all of it serving; the operator's log during the test is shown where it fails."""
     operator = built_town.stage.operator
+    before = len(RESULTS)
     start = operator.size()
     print(f"seed {SEED}; STOWAGE_SEED={SEED} repeats its choices")
     if not operator.running:
@@ -75,6 +76,7 @@ def town(built_town: Town) -> Iterator[Town]:
     built_town.converged()
     yield built_town
     built_town.proxy.clear()
+    request.node.user_properties += [(SURVIVED, {**asdict(each), "seed": SEED}) for each in RESULTS[before:]]
     print(f"--- the operator's log during this test\n{operator.text(start)}")
     assert operator.running, "the operator ended"
     assert "Traceback" not in operator.text(start)
@@ -86,22 +88,3 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if again > 1 and "town" in metafunc.fixturenames and "crowd" not in metafunc.fixturenames:
         metafunc.fixturenames.append("turn")
         metafunc.parametrize("turn", range(again))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What each fault did, over all tries."""
-    if not RESULTS:
-        return
-    tries = defaultdict(list)
-    for each in RESULTS:
-        tries[each.fault].append(each)
-    terminalreporter.section(f"survival, seed {SEED}")
-    heading = ("fault", "tries", "own s", "max", "all s", "max", "writes", "requests", "edits", "lost")
-    form = "{:<46} {:>5} {:>6} {:>6} {:>6} {:>6} {:>7} {:>8} {:>6} {:>5}"
-    terminalreporter.write_line(form.format(*heading))
-    for fault, found in tries.items():
-        numbers: list[str] = []
-        for seconds in ([each.own for each in found], [each.seconds for each in found]):
-            numbers += (f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}")
-        most = [max(getattr(each, name) for each in found) for name in ("writes", "requests", "edits")]
-        terminalreporter.write_line(form.format(fault, len(found), *numbers, *most, 0))

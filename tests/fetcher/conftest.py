@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import ssl
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, unquote
 
 import pytest
 
@@ -27,6 +29,12 @@ class Store:
     """What the server holds, and how it fails. Faults are used up, one a request."""
 
     content: bytes = b""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What it holds under other paths; under all that aren't here it has ``content``."""
+    raw: bytes = b""
+    """What it answers to everything, whatever is asked."""
+    page: int = 2
+    """As many files are listed at once."""
     etag: str = '"one"'
     ranges: bool = True
     conditional: bool = True
@@ -73,7 +81,12 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
                 return self._answer(401)
             if store.keys and not is_signed(self.path, dict(self.headers), *store.keys):
                 return self._refuse("SignatureDoesNotMatch")
-            return self._send(cut=fault == "cut")
+            path, _, query = self.path.partition("?")
+            listed = store.raw or _listed(store, path, query)
+            if listed:
+                return self._give(listed)
+            content = store.files.get(unquote(path)) if store.files else store.content
+            return self._answer(404) if content is None else self._send(content, cut=fault == "cut")
 
         def _answer(self, status: int, headers: dict[str, str] | None = None) -> None:
             self.send_response(status)
@@ -82,18 +95,20 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def _refuse(self, code: str) -> None:
-            body = f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>".encode()
-            self.send_response(403)
+            self._give(f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>".encode(), 403)
+
+        def _give(self, body: bytes, status: int = 200) -> None:
+            self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-        def _send(self, *, cut: bool) -> None:
+        def _send(self, content: bytes, *, cut: bool) -> None:
             start, wanted = 0, self.headers.get("Range", "")
             same = not store.conditional or self.headers.get("If-Range", store.etag) == store.etag
             if wanted and store.ranges and same:
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-            body, total = store.content[start:], len(store.content)
+            body, total = content[start:], len(content)
             self.send_response(206 if start else 200)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
@@ -113,6 +128,42 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body[half:])
 
     return Handler
+
+
+def _listed(store: Store, path: str, query: str) -> bytes:
+    """As S3 lists what a bucket has: in pages, and folders' markers among it. Or as the hub tells of a
+    revision. Nothing where neither is asked for."""
+    if path.startswith("/api/models/"):
+        return _commit(store)
+    if "list-type=2" not in query:
+        return b""
+    given = parse_qs(query)
+    bucket, prefix = path.strip("/"), given["prefix"][0]
+    keys = sorted(p.removeprefix(f"/{bucket}/") for p in store.files if p.startswith(f"/{bucket}/{prefix}"))
+    start = int(given.get("continuation-token", ["0"])[0].removeprefix("to+ken/"))
+    shown, left = keys[start : start + store.page], keys[start + store.page :]
+    items = "".join(
+        f"<Contents><Key>{k}</Key><Size>{len(store.files[f'/{bucket}/{k}'])}</Size></Contents>" for k in shown
+    )
+    more = f"<NextContinuationToken>to+ken/{start + store.page}</NextContinuationToken>" if left else ""
+    name = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+    cut = str(bool(left)).lower()
+    return (
+        f"<ListBucketResult {name}><IsTruncated>{cut}</IsTruncated>{more}{items}</ListBucketResult>".encode()
+    )
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def _commit(store: Store) -> bytes:
+    place = f"/org/net/resolve/{COMMIT}/"
+    files = [
+        {"rfilename": p.removeprefix(place), "size": len(c)}
+        for p, c in store.files.items()
+        if p.startswith(place)
+    ]
+    return json.dumps({"sha": COMMIT, "siblings": files}).encode()
 
 
 class _Server(ThreadingHTTPServer):

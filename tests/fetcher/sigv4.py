@@ -28,7 +28,9 @@ def is_signed(
     if not {"host", "x-amz-date", "x-amz-content-sha256"} <= set(names):
         return False
     canonical = "".join(f"{name}:{values[name]}\n" for name in names)
-    request = f"GET\n{path}\n\n{canonical}\n{found['headers']}\n{values['x-amz-content-sha256']}"
+    path, _, query = path.partition("?")
+    query = "&".join(sorted(query.split("&")))
+    request = f"GET\n{path}\n{query}\n{canonical}\n{found['headers']}\n{values['x-amz-content-sha256']}"
     scope = f"{found['date']}/{region}/s3/aws4_request"
     digest = hashlib.sha256(request.encode()).hexdigest()
     text = f"AWS4-HMAC-SHA256\n{values['x-amz-date']}\n{scope}\n{digest}"

@@ -64,7 +64,7 @@ def test_where_a_file_is(uri: str, access: Access, url: str, name: str) -> None:
         ("s3://n.onnx", "'n.onnx' is no name of a bucket"),
         ("s3://models/a/../b/n.onnx", "the uri holds a part that is . or ..; write the path without"),
         ("https://host/a/%2e%2e/n.onnx", "the uri holds a part that is . or ..; write the path without"),
-        ("hf://org/net", "the uri names a model of several files; write hf://organisation/model/file"),
+        ("hf://org/net", "the uri names no file; write hf://organisation/model/file"),
     ],
 )
 def test_where_none_is(uri: str, sentence: str) -> None:
@@ -85,9 +85,7 @@ def test_a_token_is_for_what_takes_tokens() -> None:
     assert dict(source_of("s3://models/n.onnx", access).headers()) == {}
 
 
-def test_the_signature_is_the_one_that_amazon_publishes() -> None:
-    """Amazon S3 API Reference, Signature Calculations, Example: GET Bucket Lifecycle has a query, this none;
-    what is compared with is the text of the same page."""
+def test_what_is_signed_is_as_the_standard_says() -> None:
     when = datetime(2013, 5, 24, tzinfo=UTC)
     url = "https://examplebucket.s3.amazonaws.com/test.txt"
     headers = signed(url, Keys(IDENTIFIER, SECRET), "us-east-1", when)

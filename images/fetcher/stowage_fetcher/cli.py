@@ -13,9 +13,10 @@ from types import FrameType
 
 from stowage_fetcher import __version__
 from stowage_fetcher.errors import BadInput, FetchError
-from stowage_fetcher.https import Order, TimeOver, fetch
+from stowage_fetcher.https import TimeOver, Web
+from stowage_fetcher.model import Wanted, bring
 from stowage_fetcher.signing import Keys
-from stowage_fetcher.sources import SCHEMES, Access, source_of
+from stowage_fetcher.sources import SCHEMES, Access
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """What a container writes here, the kubelet puts into the pod's status."""
@@ -31,23 +32,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGALRM, _late)
     signal.setitimer(signal.ITIMER_REAL, given.timeout)
     try:
-        order = Order(
-            source=source_of(given.uri, Access(given.endpoint, given.region, _secret(TOKEN), _keys())),
-            folder=given.output,
-            digest=given.digest,
-            tries=given.tries,
-            first_wait=given.first_wait,
-            most=given.most_bytes,
-            trust=given.trust,
-        )
-        given.output.mkdir(parents=True, exist_ok=True)
-        fetch(order, lambda line: print(line, flush=True))
+        access = Access(given.endpoint, given.region, _secret(TOKEN), _keys())
+        web = Web(_say, given.tries, given.first_wait, given.trust)
+        bring(Wanted(given.uri, access, given.output, given.digest, given.most_bytes), web, _say)
     except FetchError as error:
         if given.last_words.exists():
             given.last_words.write_text(str(error))
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _secret(name: str) -> str | None:
@@ -84,12 +81,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="stowage-fetcher", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--version", action="version", version=__version__)
-    add("--uri", required=True, help=f"of one file: {SCHEMES}")
-    add("--output", required=True, type=Path, help="folder into which it is put, under its own name")
+    add(
+        "--uri",
+        required=True,
+        help=f"of a file: {SCHEMES}; of a folder of s3 or gs, with a slash at its end; of a model of hf",
+    )
+    add("--output", required=True, type=Path, help="folder into which it is put, a file under its own name")
     add("--endpoint", help="https address of the store, where it isn't the public one (s3, gs, hf)")
     add("--region", default="us-east-1", help="of the bucket (s3: us-east-1)")
-    add("--digest", type=_digest, help="of the file: nothing else is kept (sha256:...)")
-    add("--most-bytes", type=int, help="a larger file is refused")
+    add(
+        "--digest",
+        type=_digest,
+        help="of the file, or of the folder's files: nothing else is kept (sha256:...)",
+    )
+    add("--most-bytes", type=int, help="a larger model is refused")
     add("--timeout", type=float, default=0.0, help="seconds until it gives up; what came is kept (0: never)")
     add("--trust", type=Path, help="file with certificate authorities to trust beside the system's (PEM)")
     add("--tries", type=int, default=8, help="in a row without a byte that came (8)")

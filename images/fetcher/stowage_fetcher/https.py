@@ -7,10 +7,12 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
@@ -21,14 +23,16 @@ from stowage_fetcher.errors import (
     DigestMismatch,
     FetchError,
     Refused,
-    TimedOut,
     TooLarge,
     Unreachable,
 )
-from stowage_fetcher.partial import GIB, Partial, digest_of
+from stowage_fetcher.partial import Partial, digest_of, in_words
 from stowage_fetcher.progress import Progress
 from stowage_fetcher.sources import Source
 
+T = TypeVar("T")
+
+MOST_ANSWER = 64 * 1024**2
 MOST_REDIRECTS = 5
 CHUNK = 1 << 20
 LONGEST_WAIT = 60.0
@@ -47,19 +51,13 @@ SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be fetched."""
+    """One file that is to be fetched."""
 
     source: Source
     folder: Path
     digest: str | None = None
-    tries: int = 8
-    """In a row without a byte that came."""
-    first_wait: float = 1.0
-    """Seconds before the second try; doubled with each further one."""
     most: int | None = None
-    """Bytes that the file may have at most."""
-    trust: Path | None = None
-    """Certificate authorities beside the system's."""
+    """Bytes that it may have at most."""
 
 
 class TimeOver(Exception):
@@ -74,48 +72,63 @@ class _Passing(Exception):
         self.wait = wait
 
 
-def fetch(order: Order, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep) -> Path:
-    """Fetches the file, or sees that it is there already. Returns where it is.
+class Web:
+    """Fetches, as patiently as it is told to."""
 
-    Raises:
-        FetchError: it can't be had; the kinds say why.
-    """
-    partial = Partial(order.folder, order.source.name)
-    if partial.target.exists():
-        if order.digest is None or digest_of(partial.target) == order.digest:
-            say(f"{partial.target.name} is there already")
-            return partial.target
-        partial.target.unlink()
-    began = time.monotonic()
-    try:
-        return _until_it_is_there(order, partial, say, sleep)
-    except TimeOver:
-        raise TimedOut(
-            f"{partial.target.name}: {partial.size / GIB:.2f} GiB have come, and the"
-            f" {time.monotonic() - began:.0f} s are over that the policy's fetch.timeout gives it; it goes on"
-            " from there"
-        ) from None
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        tries: int = 8,
+        first_wait: float = 1.0,
+        trust: Path | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Args:
+        tries: in a row without a byte that came.
+        first_wait: seconds before the second try; doubled with each further one.
+        trust: certificate authorities beside the system's.
+        """
+        timeout = urllib3.Timeout(connect=30, read=60)
+        self._pool = urllib3.PoolManager(retries=False, timeout=timeout, ssl_context=_trusted(trust))
+        self._say, self._sleep = say, sleep
+        self._tries, self._first_wait = tries, first_wait
 
+    def fetch(self, order: Order) -> None:
+        """Fetches a file, or sees that it is there already.
 
-def _until_it_is_there(
-    order: Order, partial: Partial, say: Callable[[str], None], sleep: Callable[[float], None]
-) -> Path:
-    timeout = urllib3.Timeout(connect=30, read=60)
-    pool = urllib3.PoolManager(retries=False, timeout=timeout, ssl_context=_trusted(order.trust))
-    failures = 0
-    while True:
-        before = partial.size
-        try:
-            _try(pool, order, partial, say)
-            return partial.target
-        except _Passing as error:
-            failures = 1 if partial.size > before else failures + 1
-            if failures >= order.tries:
-                raise Unreachable(f"{error}; given up after {failures} tries") from error
-            wait = max(error.wait, order.first_wait * 2 ** (failures - 1) * random.uniform(0.8, 1.2))
-            wait = min(wait, LONGEST_WAIT)
-            say(f"{error}; next try in {wait:.0f} s")
-            sleep(wait)
+        Raises:
+            FetchError: it can't be had; the kinds say why.
+        """
+        partial = Partial(order.folder, order.source.name)
+        if partial.target.exists():
+            if order.digest is None or digest_of(partial.target) == order.digest:
+                self._say(f"{partial.target.name} is there already")
+                return
+            partial.target.unlink()
+        self._patiently(lambda: _try(self._pool, order, partial, self._say), lambda: partial.size)
+
+    def ask(self, source: Source) -> bytes:
+        """A small answer, whole.
+
+        Raises:
+            FetchError: there is none; the kinds say why.
+        """
+        return self._patiently(lambda: _ask(self._pool, source), lambda: 0)
+
+    def _patiently(self, attempt: Callable[[], T], size: Callable[[], int]) -> T:
+        failures = 0
+        while True:
+            before = size()
+            try:
+                return attempt()
+            except _Passing as error:
+                failures = 1 if size() > before else failures + 1
+                if failures >= self._tries:
+                    raise Unreachable(f"{error}; given up after {failures} tries") from error
+                wait = max(error.wait, self._first_wait * 2 ** (failures - 1) * random.uniform(0.8, 1.2))
+                wait = min(wait, LONGEST_WAIT)
+                self._say(f"{error}; next try in {wait:.0f} s")
+                self._sleep(wait)
 
 
 def _trusted(extra: Path | None) -> ssl.SSLContext:
@@ -140,13 +153,35 @@ def _try(pool: urllib3.PoolManager, order: Order, partial: Partial, say: Callabl
     resumed = partial.size
     if resumed and not partial.etag and order.digest is None:
         resumed = 0  # nothing would tell whether the rest belongs to it
-    host = urlsplit(order.source.url).hostname
-    try:
-        response = _open(pool, order, resumed, partial.etag)
+    with _errors(order.source):
+        response = _open(pool, order.source, resumed, partial.etag)
         try:
             _take(response, partial, resumed, order, say)
         finally:
             response.close()
+
+
+def _ask(pool: urllib3.PoolManager, source: Source) -> bytes:
+    """One try to get a small answer. Raises as ``_try`` does."""
+    with _errors(source):
+        response = _open(pool, source, 0, "")
+        try:
+            if response.status != HTTPStatus.OK:
+                raise _refusal(response, source.name)
+            answer = response.read(MOST_ANSWER + 1, decode_content=False)
+        finally:
+            response.close()
+    if len(answer) > MOST_ANSWER:
+        raise Refused(f"{source.name} is longer than anybody can want; see that the uri is right")
+    return answer
+
+
+@contextmanager
+def _errors(source: Source) -> Iterator[None]:
+    """What urllib3 raises, in our terms."""
+    host = urlsplit(source.url).hostname
+    try:
+        yield
     except (SSLError, MaxRetryError) as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise Refused(f"{host} shows a certificate that nobody trusted vouches for") from error
@@ -155,16 +190,16 @@ def _try(pool: urllib3.PoolManager, order: Order, partial: Partial, say: Callabl
         raise _Passing(f"{host}: {_short(error)}") from error
 
 
-def _open(pool: urllib3.PoolManager, order: Order, resumed: int, etag: str) -> urllib3.BaseHTTPResponse:
+def _open(pool: urllib3.PoolManager, source: Source, resumed: int, etag: str) -> urllib3.BaseHTTPResponse:
     """The answer to a GET, redirects followed: to https alone, and credentials to the first host alone."""
-    uri, origin = order.source.url, urlsplit(order.source.url).netloc
+    uri, origin = source.url, urlsplit(source.url).netloc
     headers = {"Accept-Encoding": "identity", "User-Agent": "stowage-fetcher"}
     if resumed:
         headers["Range"] = f"bytes={resumed}-"
         if etag:
             headers["If-Range"] = etag
     for _ in range(MOST_REDIRECTS + 1):
-        own = order.source.headers() if urlsplit(uri).netloc == origin else {}
+        own = source.headers() if urlsplit(uri).netloc == origin else {}
         response = pool.request("GET", uri, headers={**headers, **own}, preload_content=False, redirect=False)
         location = response.get_redirect_location()
         if not location:
@@ -227,13 +262,9 @@ def _may_be(most: int | None, size: int, partial: Partial) -> None:
         return
     partial.discard()
     raise TooLarge(
-        f"{partial.target.name} has {_bytes(size)} or more, and at most {_bytes(most)} are expected of it;"
-        " correct the variant's size"
+        f"{partial.target.name} has {in_words(size)} or more, and at most {in_words(most)} are expected of"
+        " it; correct the variant's size"
     )
-
-
-def _bytes(count: int) -> str:
-    return f"{count / GIB:.2f} GiB" if count >= GIB // 10 else f"{count / 1024**2:.2f} MiB"
 
 
 def _refusal(response: urllib3.BaseHTTPResponse, name: str) -> FetchError | _Passing:

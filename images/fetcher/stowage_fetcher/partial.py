@@ -90,6 +90,11 @@ class Partial:
         self._etag.unlink(missing_ok=True)
 
 
+def in_words(count: int) -> str:
+    """Bytes, as people say them."""
+    return f"{count / GIB:.2f} GiB" if count >= GIB // 10 else f"{count / 1024**2:.2f} MiB"
+
+
 def digest_of(file: Path) -> str:
     """``sha256:...`` of its content, as the builder of variants and the servers compute it of one file."""
     with file.open("rb") as stream:

@@ -39,6 +39,7 @@ def signed(url: str, keys: Keys, region: str, now: datetime | None = None) -> di
         signed_body_value=auth.AwsSignedBodyValue.EMPTY_SHA256,
         signed_body_header_type=auth.AwsSignedBodyHeaderType.X_AMZ_CONTENT_SHA_256,
     )
-    request = http.HttpRequest("GET", parts.path, http.HttpHeaders([("host", parts.netloc)]))
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    request = http.HttpRequest("GET", target, http.HttpHeaders([("host", parts.netloc)]))
     answer = auth.aws_sign_request(request, config).result(SECONDS)
     return {name: value for name, value in answer.headers if name.lower() != "host"}

@@ -57,14 +57,12 @@ def source_of(uri: str, access: Access) -> Source:
     parts = rest.split("/")
     name = _checked(parts, parts[-1])
     if scheme == "hf":
-        return Source(_hub(parts, access), name, _bearer(access))
+        return Source(_hub(parts, access), name, credentials(scheme, uri, access))
     bucket, key = parts[0], "/".join(parts[1:])
     if not BUCKET.fullmatch(bucket) or not key:
         raise BadInput(f"the uri must be {scheme}://bucket/key; {bucket!r} is no name of a bucket")
-    if scheme == "gs":
-        return Source(f"{_endpoint(access, GOOGLE)}/{bucket}/{quote(key)}", name, _bearer(access))
-    url = _amazon(bucket, quote(key), access)
-    return Source(url, name, lambda: signed(url, access.keys, access.region) if access.keys else {})
+    url = f"{bucket_url(scheme, bucket, access)}/{quote(key)}"
+    return Source(url, name, credentials(scheme, url, access))
 
 
 def _https(uri: str, access: Access) -> Source:
@@ -78,7 +76,7 @@ def _https(uri: str, access: Access) -> Source:
         raise BadInput("the uri holds credentials; put them into a Secret instead")
     path = parts.path.split("/")
     name = _checked([unquote(part) for part in path], unquote(path[-1]))
-    return Source(uri, name, _bearer(access))
+    return Source(uri, name, credentials("https", uri, access))
 
 
 def _checked(parts: list[str], name: str) -> str:
@@ -93,28 +91,37 @@ def _checked(parts: list[str], name: str) -> str:
     return name
 
 
-def _amazon(bucket: str, key: str, access: Access) -> str:
-    """By the bucket's own host at Amazon; by path elsewhere, and where no certificate covers that host."""
-    if access.endpoint is not None:
-        return f"{access.endpoint.rstrip('/')}/{bucket}/{key}"
+def bucket_url(scheme: str, bucket: str, access: Access) -> str:
+    """Where a bucket is, without a slash at the end: by its own host at Amazon; by path elsewhere, and where
+    no certificate covers that host."""
+    if scheme == "gs" or access.endpoint is not None:
+        return f"{endpoint(access, GOOGLE)}/{bucket}"
     host = f"s3.{access.region}.amazonaws.com"
-    return f"https://{host}/{bucket}/{key}" if "." in bucket else f"https://{bucket}.{host}/{key}"
+    return f"https://{host}/{bucket}" if "." in bucket else f"https://{bucket}.{host}"
 
 
 def _hub(parts: list[str], access: Access) -> str:
     """A revision stands behind an @; without one it is the newest."""
     if len(parts) < len(("organisation", "model", "file")):
-        raise BadInput("the uri names a model of several files; write hf://organisation/model/file")
+        raise BadInput("the uri names no file; write hf://organisation/model/file")
     organisation, model, *path = parts
     model, _, revision = model.partition("@")
-    where = quote(f"{organisation}/{model}/resolve/{revision or 'main'}/{'/'.join(path)}")
-    return f"{_endpoint(access, HUB)}/{where}"
+    return hub_url(f"{organisation}/{model}", revision or "main", "/".join(path), access)
 
 
-def _endpoint(access: Access, default: str) -> str:
+def hub_url(model: str, revision: str, path: str, access: Access) -> str:
+    """Where a file of a hub is."""
+    return f"{endpoint(access, HUB)}/{quote(f'{model}/resolve/{revision}/{path}')}"
+
+
+def endpoint(access: Access, default: str) -> str:
+    """A store's address, without a slash at the end."""
     return (access.endpoint or default).rstrip("/")
 
 
-def _bearer(access: Access) -> Headers:
+def credentials(scheme: str, url: str, access: Access) -> Headers:
+    """What makes requests for the url those of who may."""
+    if scheme == "s3":
+        return lambda: signed(url, access.keys, access.region) if access.keys else {}
     found = {"Authorization": f"Bearer {access.token}"} if access.token else {}
     return lambda: found

@@ -166,8 +166,8 @@ class InferenceRuntimeSpec(Model):
     loads: Annotated[list[Text], Field(max_length=8)] = []
     """Schemes of URIs that the server fetches itself, such as hf."""
     file_formats: Annotated[list[Name], Field(max_length=16)] = []
-    """Of the formats those of which the server takes a single file, by its path: only such a variant can be
-    fetched for it."""
+    """Of the formats those of which the server takes a single file, by its path: only those can be fetched as
+    one file, without the folder that it is in."""
     supports: Annotated[
         list[Support],
         Field(

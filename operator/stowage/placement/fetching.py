@@ -14,8 +14,6 @@ FETCHED = frozenset({"https", "s3", "gs", "hf"})
 """Schemes that the fetcher knows."""
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,200}")
 """Names that it gives a file, the last part of its uri: none leads out of the folder or hides in it."""
-HUB_PARTS = 3
-"""Of hf://organisation/model/file."""
 BESIDE = 4 * MEBIBYTE
 """For what stands beside the model in its volume: folders, and the mark of what has come so far."""
 
@@ -26,8 +24,16 @@ def is_fetched(variant: Variant, runtime: InferenceRuntime) -> bool:
     return scheme in FETCHED and scheme not in runtime.spec.loads
 
 
+def is_folder(variant: Variant) -> bool:
+    """Whether the uri is of several files: a prefix of a bucket, or a hub's whole model."""
+    scheme, _, rest = variant.location.partition("://")
+    return (scheme in ("s3", "gs") and rest.endswith("/")) or (scheme == "hf" and rest.count("/") == 1)
+
+
 def file_of(variant: Variant) -> str:
-    """The name that the file gets; it may be one that the fetcher refuses."""
+    """The name that the file gets; it may be one that the fetcher refuses. Empty for a folder."""
+    if is_folder(variant):
+        return ""
     scheme, _, rest = variant.location.partition("://")
     if scheme != "https":
         return rest.rpartition("/")[2]
@@ -56,22 +62,8 @@ def why_unfetched(variant: Variant, runtime: InferenceRuntime, policy: Placement
     scheme = variant.location.partition("://")[0]
     if scheme not in FETCHED:
         return f"{runtime.name} doesn't fetch {scheme}:// itself; store the variant as pvc:// or oci://"
-    if variant.format not in runtime.spec.file_formats:
-        return (
-            f"{scheme}:// is fetched as one file, and {runtime.name} loads a folder of {variant.format};"
-            " store the variant as pvc:// or oci://"
-        )
-    if scheme == "hf" and len(variant.location.partition("://")[2].split("/")) < HUB_PARTS:
-        return (
-            f"{runtime.name} doesn't fetch {scheme}:// itself, and only a file can be fetched for it;"
-            " write hf://organisation/model/file"
-        )
-    name = file_of(variant)
-    if not FILE_NAME.fullmatch(name):
-        return (
-            f"the uri of {variant.name} ends in {name!r}; it must end in a file's name of letters, digits"
-            " and ._+=@-"
-        )
+    if not is_folder(variant) and (why := _no_file(variant, runtime, scheme)) is not None:
+        return why
     if variant.credentials is not None:
         return (
             f"credentials of {variant.name} are for servers that fetch by themselves; leave them out: the"
@@ -79,4 +71,20 @@ def why_unfetched(variant: Variant, runtime: InferenceRuntime, policy: Placement
         )
     if policy.spec.fetch.other_stores == "Never" and store_of(variant, policy) is None:
         return f"policy {policy.name} lets models be fetched from the stores of its fetch.stores only"
+    return None
+
+
+def _no_file(variant: Variant, runtime: InferenceRuntime, scheme: str) -> str | None:
+    """Why the uri is of no file that the runtime could take."""
+    if variant.format not in runtime.spec.file_formats:
+        folder = {"hf": "organisation/model", "https": ""}.get(scheme, "bucket/folder/")
+        what = f"write {scheme}://{folder}" if folder else "store the variant as pvc:// or oci://"
+        loads = f"{runtime.name} loads a folder of {variant.format}"
+        return f"{loads}, and {scheme}:// with this path is one file; {what}"
+    name = file_of(variant)
+    if not FILE_NAME.fullmatch(name):
+        return (
+            f"the uri of {variant.name} ends in {name!r}; it must end in a file's name of letters, digits"
+            " and ._+=@-"
+        )
     return None

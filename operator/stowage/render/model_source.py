@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from stowage.api.quantity import format_bytes
 from stowage.api.variant import Variant
-from stowage.placement.fetching import file_of, volume_size
+from stowage.placement.fetching import file_of, is_folder, volume_size
 from stowage.render.names import Object
 
 MODEL_ROOT = "/models"
@@ -32,7 +32,7 @@ def model_source(variant: Variant, *, fetched: bool = False) -> ModelSource:
     fetches by itself into an empty folder there. Of a file of a volume, its folder is mounted.
 
     Args:
-        fetched: whether the fetcher brings it, as a file of such a folder (see ``fetcher``).
+        fetched: whether the fetcher brings it into such a folder (see ``fetcher``).
 
     Raises:
         ValueError: the scheme is none of these; the checks refuse it before anything is rendered.
@@ -42,7 +42,8 @@ def model_source(variant: Variant, *, fetched: bool = False) -> ModelSource:
     mount: Object = {"name": MODEL_VOLUME, "mountPath": place, "readOnly": True}
     if fetched:
         limit = {"sizeLimit": format_bytes(volume_size(variant))}
-        return ModelSource(f"{place}/{file_of(variant)}", {"name": MODEL_VOLUME, "emptyDir": limit}, mount)
+        path = place if is_folder(variant) else f"{place}/{file_of(variant)}"
+        return ModelSource(path, {"name": MODEL_VOLUME, "emptyDir": limit}, mount)
     if scheme == "pvc":
         claim, _, path = rest.partition("/")
         folder, file = _split(path.strip("/"))

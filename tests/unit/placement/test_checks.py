@@ -128,10 +128,14 @@ CASES = {
         checks.uri_scheme,
         (
             Code.UNSUPPORTED_SCHEME,
-            "s3:// is fetched as one file, and server loads a folder of safetensors; store the variant as pvc://"
-            " or oci://",
+            "server loads a folder of safetensors, and s3:// with this path is one file; write"
+            " s3://bucket/folder/",
         ),
         variant={"uri": "s3://bucket/model"},
+    ),
+    "uri: a folder of a bucket": Case(checks.uri_scheme, None, variant={"uri": "s3://bucket/model/"}),
+    "uri: a hub's model, for a server that doesn't know hubs": Case(
+        checks.uri_scheme, None, variant={"uri": "hf://org/net"}, runtime={"loads": []}
     ),
     "uri: one file is fetched": Case(checks.uri_scheme, None, variant=HTTPS, runtime=FILES),
     "uri: with a query": Case(
@@ -141,7 +145,7 @@ CASES = {
         checks.uri_scheme,
         (
             Code.UNSUPPORTED_SCHEME,
-            "https:// is fetched as one file, and server loads a folder of onnx; store the variant as pvc://"
+            "server loads a folder of onnx, and https:// with this path is one file; store the variant as pvc://"
             " or oci://",
         ),
         variant=HTTPS,
@@ -150,16 +154,6 @@ CASES = {
         checks.uri_scheme,
         None,
         variant={**HTTPS, "uri": "hf://org/net/a/net.onnx"},
-        runtime={**FILES, "loads": []},
-    ),
-    "uri: a whole model of a hub": Case(
-        checks.uri_scheme,
-        (
-            Code.UNSUPPORTED_SCHEME,
-            "server doesn't fetch hf:// itself, and only a file can be fetched for it; write"
-            " hf://organisation/model/file",
-        ),
-        variant={**HTTPS, "uri": "hf://org/net"},
         runtime={**FILES, "loads": []},
     ),
     "uri: a file of a bucket": Case(

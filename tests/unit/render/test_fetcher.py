@@ -135,6 +135,16 @@ def test_a_bucket_has_keys_an_endpoint_and_a_region() -> None:
     assert "--model-path=/models/fp32/net.onnx" in server["args"]
 
 
+@pytest.mark.parametrize("uri", ["s3://models/llama/", "gs://models/llama/"])
+def test_a_folder_is_what_the_server_is_told_of(uri: str) -> None:
+    one = candidate(workload([{**BF16, "uri": uri}]), pool("nvidia-l4"))
+    assert one.runtime.name == "vllm"
+    assert f"--uri={uri}" in fetcher(one)["args"]
+    (server,) = spec(one)["containers"]
+    assert server["args"][0] == "/models/bf16"
+    assert "HF_HOME" not in str(server["env"])
+
+
 @pytest.mark.parametrize("uri", ["gs://models/a/net.onnx", "hf://models/a/net.onnx"])
 def test_other_stores_have_tokens(uri: str) -> None:
     store = {"uri": f"{uri[:2]}://models/", "secretName": "hub", "key": "HF_TOKEN"}

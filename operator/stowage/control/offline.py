@@ -18,8 +18,8 @@ from stowage.control.failing.record import read_backoffs
 from stowage.control.failing.review import Review, keepable
 from stowage.control.line import place_of
 from stowage.control.policies import policy_for
-from stowage.control.projections import PodUse, project_pod
-from stowage.control.store import AnyStore
+from stowage.control.projections import PodUse, project_node, project_pod
+from stowage.control.store import AnyStore, Store
 from stowage.control.world import World
 from stowage.placement.backoffs import in_force
 from stowage.placement.candidates import Candidate
@@ -27,7 +27,7 @@ from stowage.placement.capacity import Capacity, Ledger
 from stowage.placement.decide import decide
 from stowage.placement.decision import Decision
 from stowage.placement.reasons import Reason
-from stowage.placement.snapshot import Demand, Holding, Snapshot
+from stowage.placement.snapshot import Demand, Holding, Node, Snapshot
 from stowage.render.additions import refused_addition
 from stowage.render.children import deployment, disruption_budget, service
 from stowage.render.names import SPEC_HASH, deployment_name, spec_hash
@@ -80,6 +80,8 @@ class Offline:
         self.world = World(load_catalog(), changed=lambda *_: None)
         self._clock = clock
         self._version = 0
+        nodes: Store[Node] = Store(ports.NODES, project_node, self.world.node_changed)
+        self._stores = (nodes, *self.world.stores)
         self._pods: dict[Key, PodUse | None] = {}
         self._known: dict[Key, Body] = {}
 
@@ -101,7 +103,7 @@ class Offline:
         if kind == ports.DEVICE_CLASSES.kind:
             self.world.device_class_changed(key, None, project_device_class(body))
             return True
-        store = next((s for s in self.world.stores if s.resource.kind == kind), None)
+        store = next((s for s in self._stores if s.resource.kind == kind), None)
         if store is None:
             return False
         store.observe("ADDED", self._versioned(store, body))

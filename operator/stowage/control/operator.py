@@ -30,7 +30,7 @@ from stowage.control.namespaces import Namespaces
 from stowage.control.outage import sit_out
 from stowage.control.policies import defaults
 from stowage.control.policy_status import report_policies
-from stowage.control.projections import BOUND_PODS, PodUse, project_pod
+from stowage.control.projections import BOUND_PODS, PodUse, project_node, project_pod
 from stowage.control.queue import WorkQueue
 from stowage.control.reconcile import SECONDS, Reconciler, utc_now
 from stowage.control.scope import Scope
@@ -40,6 +40,7 @@ from stowage.control.world import World
 from stowage.observe import metrics
 from stowage.observe.health import Health
 from stowage.observe.workqueue import WorkQueueMetrics
+from stowage.placement.snapshot import Node
 from stowage.render.names import SELECTOR
 
 _log = logging.getLogger(__name__)
@@ -85,12 +86,20 @@ class Operator:
         self._triggers = Triggers(self.queue.add_after)
         self._known_problems: tuple[str, ...] = ()
         self.world = World(load_catalog(), self._triggers.changed, Scope.of(options.namespaces))
-        own_pods = OwnPods(Nodes(self.world.nodes.items).alive, time.time)
+        own_pods = OwnPods(Nodes(self.world.nodes).alive, time.time)
         failures = Failures(cluster, self.world, own_pods)
         self._reconciler = Reconciler(
             cluster, self.world, self._look_again, failures, fetcher_image=options.fetcher_image
         )
         self._line = Line(self.world, self.queue, self._reconciler.reconcile)
+        self._nodes: Reflector[Node] = Reflector(
+            cluster,
+            ports.NODES,
+            project=project_node,
+            on_change=self.world.node_changed,
+            on_error=self._watch_broke(ports.NODES),
+            pause=circuit.pause,
+        )
         self._own_pods: Reflector[OwnPod] = Reflector(
             cluster,
             ports.PODS,
@@ -124,6 +133,7 @@ class Operator:
         device is given away that is taken."""
         period = self._options.resync_seconds
         watchdog = Watchdog(health, self.world, self.queue, period)
+        watchdog.watch("nodes", self._nodes)
         watchdog.watch("pods", self._pods)
         watchdog.watch("own-pods", self._own_pods)
         watchdog.watch("namespaces", self._namespaces.reflector)
@@ -133,13 +143,15 @@ class Operator:
             group.create_task(watchdog.run(), name="watchdog")
             group.create_task(self._circuit.run(), name="circuit")
             group.create_task(self._reconciler.events.run(), name="events")
+            group.create_task(self._nodes.run(), name="nodes")
             group.create_task(self._pods.run(), name="pods")
             group.create_task(self._own_pods.run(), name="own pods")
             group.create_task(self._namespaces.reflector.run(), name="namespaces")
             group.create_task(self._devices.run(), name="devices")
             await self._namespaces.reflector.synced.wait()
             await resync.fill(self._cluster, self.world)
-            await asyncio.gather(*(each.synced.wait() for each in (self._pods, self._own_pods)))
+            reflectors = (self._nodes, self._pods, self._own_pods)
+            await asyncio.gather(*(each.synced.wait() for each in reflectors))
             await self._devices.answered()
             group.create_task(self._resync.run(watchdog.resynced), name="resync")
             outages = sit_out(self._circuit, self.queue, self._look_afresh, self._begin_again)
@@ -167,7 +179,8 @@ class Operator:
 
     async def _look_afresh(self) -> None:
         await resync.whole(self._cluster, self.world)
-        for reflector in (self._pods, self._own_pods, self._namespaces.reflector, self._devices):
+        own = self._nodes, self._pods, self._own_pods, self._namespaces.reflector
+        for reflector in (*own, self._devices):
             await reflector.refresh()
 
     def _begin_again(self) -> None:
@@ -191,7 +204,7 @@ class Operator:
         pools = self.world.discovery.pools
         _log.info(
             "watching %d nodes in %d pools and %d InferenceDeployments",
-            len(self.world.nodes.items),
+            len(self.world.nodes),
             len(pools),
             len(self.world.workloads.items),
         )

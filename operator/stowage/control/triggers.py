@@ -107,7 +107,7 @@ def _is_troubled(pod: OwnPod | None) -> bool:
 
 def affected_first(world: World) -> Iterator[WorkKey]:
     """All InferenceDeployments, those first that hold something on a node that is gone."""
-    nodes = world.nodes.items
+    nodes = world.nodes
     hit = {h.owner for h in world.snapshot().holdings if any(("", node) not in nodes for node in h.bound)}
     for key in sorted(world.workloads.items, key=lambda key: key not in hit):
         yield ports.INFERENCE_DEPLOYMENTS.plural, *key

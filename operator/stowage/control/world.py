@@ -18,7 +18,7 @@ from stowage.control.building.jobs import BuildJob, project_job
 from stowage.control.holdings import Holdings
 from stowage.control.own_writes import Changed, OwnWrites
 from stowage.control.parsed import Parsed, Parser
-from stowage.control.projections import Child, PodUse, project_child, project_node
+from stowage.control.projections import Child, PodUse, project_child
 from stowage.control.scope import Scope
 from stowage.control.store import AnyStore, OnChange, Store
 from stowage.control.usage import Usage
@@ -65,13 +65,13 @@ class World:
     classes: Store[Parsed[AcceleratorClass]] = field(init=False)
     runtimes: Store[Parsed[InferenceRuntime]] = field(init=False)
     declared_pools: Store[Parsed[AcceleratorPool]] = field(init=False)
-    nodes: Store[Node] = field(init=False)
     deployments: Store[Child] = field(init=False)
     services: Store[Child] = field(init=False)
     budgets: Store[Child] = field(init=False)
     jobs: Store[BuildJob] = field(init=False)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     """Labels by namespace; those that are going are not here."""
+    nodes: dict[Key, Node] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     slices: dict[Key, DeviceSlice] = field(default_factory=dict)
     device_classes: dict[Key, DeviceClass] = field(default_factory=dict)
@@ -89,7 +89,6 @@ class World:
         self.classes = self._ours(ports.ACCELERATOR_CLASSES)
         self.runtimes = self._ours(ports.INFERENCE_RUNTIMES)
         self.declared_pools = self._ours(ports.ACCELERATOR_POOLS)
-        self.nodes = Store(ports.NODES, project_node, self._notify(ports.NODES))
         self.deployments = Store(ports.DEPLOYMENTS, project_child, self._deployment_changed, SELECTOR)
         self.holdings = Holdings(self.deployments.items, self.usage, self._is_ours)
         self.services = self._children(ports.SERVICES)
@@ -133,8 +132,6 @@ class World:
         return on_change
 
     def _forget(self, resource: ports.ResourceType) -> None:
-        if resource == ports.NODES:
-            self._derived.crowd()
         if resource in (ports.ACCELERATOR_CLASSES, ports.ACCELERATOR_POOLS):
             self._derived.discovery = None
         if resource == ports.INFERENCE_RUNTIMES:
@@ -142,9 +139,9 @@ class World:
 
     @property
     def stores(self) -> tuple[AnyStore, ...]:
-        """All that kopf's events feed and the resync repairs."""
+        """All that kopf's events feed and the resync repairs. Not nodes: of a fleet of thousands come some
+        twenty heartbeats a second that tell nothing, and kopf has a worker and a copy for each node."""
         return (
-            self.nodes,
             self.classes,
             self.runtimes,
             self.declared_pools,
@@ -185,6 +182,12 @@ class World:
                 self.holdings.pods_changed((key[0], pod.owner, pod.placement))
         if old is not None or (new is not None and new.owner):
             self.changed(ports.PODS.plural, key)
+
+    def node_changed(self, key: Key, old: object, new: Node | None) -> None:  # noqa: ARG002
+        """Takes in a Node."""
+        _set(self.nodes, key, new)
+        self._derived.crowd()
+        self.changed(ports.NODES.plural, key)
 
     def namespace_changed(self, key: Key, old: object, new: dict[str, str] | None) -> None:  # noqa: ARG002
         """Takes in a namespace's labels."""
@@ -230,7 +233,7 @@ class World:
             declared = _values(self.declared_pools)
             devices = Devices(tuple(self.slices.values()), tuple(self.device_classes.values()))
             self._derived.discovery = self._discoverer.discover(
-                self.nodes.items.values(), classes.values(), declared.values(), devices
+                self.nodes.values(), classes.values(), declared.values(), devices
             )
         return self._derived.discovery
 

@@ -9,11 +9,12 @@ import pytest
 
 from stowage.api.quantity import GIB
 from stowage.catalog import Catalog, load_catalog
-from stowage.control.projections import PodUse
-from stowage.control.store import AnyStore
+from stowage.cluster.ports import NODES
+from stowage.control.projections import PodUse, project_node
+from stowage.control.store import AnyStore, Store
 from stowage.control.world import World
 from stowage.placement.decide import decide
-from stowage.placement.snapshot import Demand, Holding, Placement, Snapshot
+from stowage.placement.snapshot import Demand, Holding, Node, Placement, Snapshot
 from stowage.render.names import OWNER_LABEL, placement_annotations, placement_hash
 
 from ..placement.builders import GPU, policy, runtime, workload
@@ -62,6 +63,7 @@ class Twin:
 
     def __init__(self) -> None:
         self.world = World(CATALOG, changed=lambda *_: None)
+        self.nodes: Store[Node] = Store(NODES, project_node, self.world.node_changed)
         self.version = 0
         self.bodies: dict[tuple[str, str], dict[str, Any]] = {}
         self.pods: dict[tuple[str, str], PodUse] = {}
@@ -69,7 +71,7 @@ class Twin:
 
     def put(self, kind: str, body: dict[str, Any] | None, name: str = "") -> None:
         """Adds or replaces an object; None: deletes it."""
-        stores = {"node": self.world.nodes, "deployment": self.world.deployments}
+        stores = {"node": self.nodes, "deployment": self.world.deployments}
         store: AnyStore = {**stores, "owner": self.world.workloads}[kind]
         self.version += 1
         if body is None:
@@ -203,7 +205,7 @@ def test_a_lone_node_is_followed_at_once_and_a_crowd_when_told_to() -> None:
 
     def node(name: str) -> bool:
         """Whether that changes what is seen."""
-        world.nodes.observe("ADDED", {"metadata": {"name": name, "resourceVersion": f"99999{name}"}})
+        world.node_changed(("", name), None, project_node({"metadata": {"name": name}}))
         seen.append(world.discovery)
         return seen[-1] is not seen[-2]
 

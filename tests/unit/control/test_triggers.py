@@ -11,7 +11,7 @@ from stowage.cluster.ports import Body
 from stowage.cluster.reflector import Key
 from stowage.control.failing.pods import OwnPod
 from stowage.control.line import ROOM, WorkKey
-from stowage.control.projections import PodUse
+from stowage.control.projections import PodUse, project_node
 from stowage.control.triggers import (
     CHILD_SECONDS,
     FLEET_SECONDS,
@@ -113,7 +113,7 @@ def test_who_lost_a_node_comes_first(bench: Bench) -> None:
     holding = Holding(("shop", "chat-8b"), "chat-8b-12345678", placement, {}, 1, ("n1",))
     bench.world.reserve("shop", holding)
     assert list(affected_first(bench.world)) == [(INFDS, "shop", "chat-8b"), (INFDS, "shop", "chat")]
-    bench.world.nodes.observe("ADDED", {"metadata": {"name": "n1", "resourceVersion": "1"}})
+    bench.world.node_changed(("", "n1"), None, project_node({"metadata": {"name": "n1"}}))
     assert list(affected_first(bench.world)) == [(INFDS, "shop", "chat"), (INFDS, "shop", "chat-8b")]
 
 

@@ -39,9 +39,9 @@ def test_scaling_beyond_the_room_places_what_fits_and_moves_nothing(stage: Stage
     stage.kubectl("scale", "infd", "chat", "--replicas=5")
     found = stage.wait_for("Placed", "PartiallyPlaced")
     assert found["message"].startswith("2 of 5 replicas have room; each needs 1 nvidia.com/gpu, ")
-    pods = eventually(stage.pods, lambda each: len(each) == 2)
+    running = ["Running"] * 2
+    pods = eventually(stage.pods, lambda each: [pod["status"].get("phase") for pod in each] == running)
     assert set(first) < {pod["metadata"]["name"] for pod in pods}
-    assert all(pod["status"]["phase"] == "Running" for pod in pods)
     assert "2/5" in eventually(lambda: stage.kubectl("get", "infd", "chat"), lambda text: "2/5" in text)
     stage.kubectl("scale", "infd", "chat", "--replicas=1")
     stage.wait_ready()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.spread import Groups, turn
+from tests.meeting import ENDED, FAILED, leave_word, open_meeting
+from tests.spread import Groups, has_an_operator, turn
 from tests.survival.table import SURVIVED, table
 
 from devcluster.cluster import LocalCluster
@@ -61,6 +62,23 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
     """Remembers that only some of the collected tests run."""
     for item in items[:1]:
         item.config.stash[DESELECTED] = True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _meeting(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> None:
+    open_meeting(pytestconfig, tmp_path_factory.getbasetemp())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tells the other processes how the tests ended on which the last one looks back."""
+    report = yield
+    if has_an_operator(item):
+        if report.failed:
+            leave_word(item.config, FAILED, item.nodeid)
+        if report.when == "teardown":
+            leave_word(item.config, ENDED, item.nodeid)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).parent
 OPERATOR = "the operator's"
+SURVIVAL = "the operator's among faults"
 SERVERS = "API servers'"
-LONGEST = (OPERATOR, SERVERS)
+LONGEST = (OPERATOR, SURVIVAL, SERVERS)
 """These begin first; all else fits in beside them and after them, file by file."""
 OF_FOLDER = {
-    # One operator, its rights, and who looks back at what became of them.
     "cluster": OPERATOR,
-    "survival": OPERATOR,
+    "survival": SURVIVAL,
     # A cluster for each folder.
     "api": SERVERS,
     "bench": SERVERS,
@@ -34,10 +34,19 @@ def group_of(path: str) -> str:
     return OF_FOLDER.get(PurePosixPath(path).parts[0], path)
 
 
+def group_of_item(item: pytest.Item) -> str:
+    return group_of(item.path.relative_to(TESTS).as_posix())
+
+
 def turn(item: pytest.Item) -> int:
     """When a test's group begins, if there are several processes."""
-    group = group_of(item.path.relative_to(TESTS).as_posix())
+    group = group_of_item(item)
     return LONGEST.index(group) if group in LONGEST else len(LONGEST)
+
+
+def has_an_operator(item: pytest.Item) -> bool:
+    """Whether the test is of those whose operators are judged at the end by what they asked for."""
+    return group_of_item(item) in (OPERATOR, SURVIVAL)
 
 
 class Groups(LoadScopeScheduling):

@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.cluster.harness import AUDIT_LOGS, USER
+from tests.cluster.harness import JUDGED, USER
 from tests.conftest import DESELECTED
+from tests.meeting import FAILED, MEETING, wait_for, words
+from tests.spread import has_an_operator
 
 from devcluster.rights import compare, unexplained
 from stowage.cluster.permissions import Grant, grants
 
 pytestmark = [pytest.mark.cluster, pytest.mark.looks_back]
 
+OTHERS_SECONDS = 600.0
+"""How long is waited for the tests of the other process, which began at the same time."""
 ACCOUNTS = USER.removesuffix("stowage-operator")
 """Also of the replicas of which each has a name of its own."""
 EXCUSED: dict[Grant, str] = {
@@ -31,17 +35,20 @@ def only_a_part_ran(session: pytest.Session) -> str:
         return f"{', '.join(sorted(missing))} didn't run"
     if session.config.stash.get(DESELECTED, False) or any("::" in each for each in session.config.args):
         return "some tests of the folder didn't run"
-    return "tests failed" if session.testsfailed else ""
+    return "tests failed" if words(session.config, FAILED) else ""
 
 
 def test_the_operator_was_refused_nothing_and_uses_all_that_it_may(request: pytest.FixtureRequest) -> None:
-    logs = list(dict.fromkeys(AUDIT_LOGS))
+    config, session = request.config, request.session
+    judged = [each for each in session.items if has_an_operator(each) and each is not request.node]
+    wait_for(config, (each.nodeid for each in judged), OTHERS_SECONDS)
+    logs = [each.with_name("audit.log") for each in sorted(config.stash[MEETING].parent.rglob(JUDGED))]
     if not logs:
         pytest.skip("no operator ran")
     found = compare(logs, ACCOUNTS, grants())
     assert found.requests > 0
     assert found.refused == (), "\n".join(found.refused)
-    if part := only_a_part_ran(request.session):
+    if part := only_a_part_ran(session):
         print(f"only refusals were looked for, not rights that are never used: {part}")
         return
     unused, needless = unexplained(found, EXCUSED)

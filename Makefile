@@ -37,8 +37,12 @@ check: $(STAMP) ## Lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+TEST_TOOLS = health helm-docs helm-unittest helm3 helm4 kubeconform
+
+# Built before the whole suite begins, since a build takes both cores for minutes from tests that others time.
 test: check ## All checks and tests, those on a real API server included (PROCESSES=2)
 	@$(DEVCLUSTER) binaries
+	$(if $(ARGS),,@$(DEVCLUSTER) binaries $(TEST_TOOLS))
 	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 soak: $(STAMP) ## The long survival tests (REPEAT=10, QUIET_SECONDS=600, QUIET_MODELS=200), with a table at the end

@@ -166,7 +166,7 @@ def test_unschedulable_pods_wait_for_an_autoscaler_and_for_their_successor(stage
     workload = stage.workload(variants=VARIANTS, template=NEVER_READY)
     stage.apply(pool_to_come(stage), policy(after="10m"), workload)
     (pod,) = eventually(stage.pods, lambda found: len(found) == 1, WAIT)
-    assert placed(stage) == [f"fp8 {come}"]
+    eventually(lambda: placed(stage), lambda found: found == [f"fp8 {come}"])
     triggered = "pod triggered scale-up: [{to-come 0->1 (max: 2)}]"
     stage.apply(autoscaler_event(stage, pod, "TriggeredScaleUp", triggered))
     stage.apply(policy(after="1s", provisioningTimeout="10m"))

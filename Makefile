@@ -43,7 +43,7 @@ TEST_TOOLS = health helm-docs helm-unittest helm3 helm4 kubeconform
 test: check ## All checks and tests, those on a real API server included (PROCESSES=2)
 	@$(DEVCLUSTER) binaries
 	$(if $(ARGS),,@$(DEVCLUSTER) binaries $(TEST_TOOLS))
-	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES:1=0) $(ARGS)
 
 soak: $(STAMP) ## The long survival tests (REPEAT=10, QUIET_SECONDS=600, QUIET_MODELS=200), with a table at the end
 	@$(DEVCLUSTER) binaries

@@ -85,7 +85,7 @@ def test_series_dont_grow_with_deployments(stage: Stage) -> None:
 def test_probes_say_what_they_checked(operator: OperatorProcess) -> None:
     lines = read(operator, "/readyz?verbose").splitlines()
     names = [re.sub(r"\[\+\](\S+) ok", r"\1", line) for line in lines[:-1]]
-    watches = ["watch-pods", "watch-own-pods", "watch-namespaces"]
+    watches = ["watch-nodes", "watch-pods", "watch-own-pods", "watch-namespaces"]
     assert names == ["event-loop", "workers", "caches", "resync", *watches]
     assert lines[-1] == "readyz check passed"
     assert read(operator, "/healthz") == "ok\n"

@@ -71,11 +71,13 @@ def test_a_model_is_fetched_served_and_another_one_refused(
 
 def test_what_the_store_has_not_is_said_in_its_words(kubectl: Kubectl, store: Store) -> None:
     _apply(kubectl, _policy(store), _deployment(store, None, f"{FILE}.onnx"))
-    seen = eventually(lambda: _ready(kubectl), lambda c: c["reason"] == "FetchFailed", "it can't be had")
-    assert seen["message"] == (
+    words = (
         "fp32 failed, and nothing else can serve: model.onnx.onnx: the store answers 404: it has no such"
         " file; correct the variant's uri"
     )
+    # Before that, what ails the pod is said, and other places are looked for.
+    seen = eventually(lambda: _ready(kubectl), lambda c: c["message"] == words, "it can't be had")
+    assert seen["reason"] == "FetchFailed"
     kubectl("-n", NAMESPACE, "delete", "infd", NAME)
 
 

@@ -41,8 +41,11 @@ class Book:
         self.tell(f"[{seconds // 60:3}:{seconds % 60:02}] {text}")
 
     def keep(self, *results: Result) -> None:
-        """Takes results in, and tells their median."""
+        """Takes results in, and tells their median. One of which nothing came is a failure."""
         for one in results:
+            if not one.milliseconds:
+                self.failed(one.name, ValueError("nothing was measured"))
+                continue
             self.results.append(one)
             facts = ", ".join(f"{value} {fact}" for fact, value in one.facts.items())
             self.say(f"{one.name}: median {one.percentile(0.5):,.1f} ms{f'; {facts}' if facts else ''}")

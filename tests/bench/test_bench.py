@@ -103,6 +103,13 @@ def test_one_that_fails_takes_nothing_of_the_others_with_it(monkeypatch: pytest.
     assert "Failed: single: ValueError: too large" in report.markdown(report.record((), book.failures), None)
 
 
+def test_a_result_of_which_nothing_came_is_named_and_loses_no_other() -> None:
+    book = Book(lambda _: None)
+    book.keep(Result("nobody got ready", ()), Result("all decided", (1.0,)))
+    assert [each.name for each in book.results] == ["all decided"]
+    assert book.failures == {"nobody got ready": "ValueError: nothing was measured"}
+
+
 def test_what_there_is_no_time_for_is_left_out_and_said_so() -> None:
     book = Book(lambda _: None, minutes=0)
     catalogue.run(("status", "curve"), catalogue.SMALL, book)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from stowage.catalog import load_catalog
 from stowage.cluster import ports
@@ -30,18 +31,20 @@ from stowage.control.namespaces import Namespaces
 from stowage.control.outage import sit_out
 from stowage.control.policies import defaults
 from stowage.control.policy_status import report_policies
-from stowage.control.projections import BOUND_PODS, PodUse, project_node, project_pod
+from stowage.control.projections import BOUND_PODS, project_node, project_pod
 from stowage.control.queue import WorkQueue
 from stowage.control.reconcile import SECONDS, Reconciler, utc_now
 from stowage.control.scope import Scope
+from stowage.control.store import OnChange
 from stowage.control.triggers import Triggers, affected_first
 from stowage.control.watchdog import Watchdog
 from stowage.control.world import World
 from stowage.observe import metrics
 from stowage.observe.health import Health
 from stowage.observe.workqueue import WorkQueueMetrics
-from stowage.placement.snapshot import Node
 from stowage.render.names import SELECTOR
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -92,35 +95,35 @@ class Operator:
             cluster, self.world, self._look_again, failures, fetcher_image=options.fetcher_image
         )
         self._line = Line(self.world, self.queue, self._reconciler.reconcile)
-        self._nodes: Reflector[Node] = Reflector(
-            cluster,
-            ports.NODES,
-            project=project_node,
-            on_change=self.world.node_changed,
-            on_error=self._watch_broke(ports.NODES),
-            pause=circuit.pause,
-        )
-        self._own_pods: Reflector[OwnPod] = Reflector(
-            cluster,
-            ports.PODS,
-            project=self._own_pod,
-            on_change=self._triggers.own_pod(own_pods.change),
-            on_error=self._watch_broke(ports.PODS),
-            label_selector=SELECTOR,
-            pause=circuit.pause,
-        )
-        self._pods: Reflector[PodUse] = Reflector(
-            cluster,
-            ports.PODS,
-            project=project_pod,
-            on_change=self.world.pod_changed,
-            on_error=self._watch_broke(ports.PODS),
-            field_selector=BOUND_PODS,
-            pause=circuit.pause,
-        )
         self._namespaces = Namespaces(cluster, self.world, self._watch_broke(ports.NAMESPACES), circuit)
+        own_pods_changed = self._triggers.own_pod(own_pods.change)
+        self._reflectors: dict[str, Reflector[Any]] = {
+            "nodes": self._reflector(ports.NODES, project_node, self.world.node_changed),
+            "pods": self._reflector(ports.PODS, project_pod, self.world.pod_changed, fields=BOUND_PODS),
+            "own-pods": self._reflector(ports.PODS, self._own_pod, own_pods_changed, labels=SELECTOR),
+            "namespaces": self._namespaces.reflector,
+        }
         self._devices = DeviceWatch(cluster, self.world, circuit.pause)
         self._resync = resync.Resync(cluster, self.world, options.resync_seconds, circuit.pause)
+
+    def _reflector(
+        self,
+        resource: ports.ResourceType,
+        project: Callable[[Body], T | None],
+        on_change: OnChange[T],
+        labels: str = "",
+        fields: str = "",
+    ) -> Reflector[T]:
+        return Reflector(
+            self._cluster,
+            resource,
+            project=project,
+            on_change=on_change,
+            on_error=self._watch_broke(resource),
+            label_selector=labels,
+            field_selector=fields,
+            pause=self._circuit.pause,
+        )
 
     def _own_pod(self, body: Body) -> OwnPod | None:
         return project_own_pod(body) if self.world.scope.includes(object_key(body)[0]) else None
@@ -133,25 +136,20 @@ class Operator:
         device is given away that is taken."""
         period = self._options.resync_seconds
         watchdog = Watchdog(health, self.world, self.queue, period)
-        watchdog.watch("nodes", self._nodes)
-        watchdog.watch("pods", self._pods)
-        watchdog.watch("own-pods", self._own_pods)
-        watchdog.watch("namespaces", self._namespaces.reflector)
+        for name, reflector in self._reflectors.items():
+            watchdog.watch(name, reflector)
         if self._elector is not None:
             watchdog.elect(self._elector)
         async with asyncio.TaskGroup() as group:
             group.create_task(watchdog.run(), name="watchdog")
             group.create_task(self._circuit.run(), name="circuit")
             group.create_task(self._reconciler.events.run(), name="events")
-            group.create_task(self._nodes.run(), name="nodes")
-            group.create_task(self._pods.run(), name="pods")
-            group.create_task(self._own_pods.run(), name="own pods")
-            group.create_task(self._namespaces.reflector.run(), name="namespaces")
+            for name, reflector in self._reflectors.items():
+                group.create_task(reflector.run(), name=name)
             group.create_task(self._devices.run(), name="devices")
             await self._namespaces.reflector.synced.wait()
             await resync.fill(self._cluster, self.world)
-            reflectors = (self._nodes, self._pods, self._own_pods)
-            await asyncio.gather(*(each.synced.wait() for each in reflectors))
+            await asyncio.gather(*(each.synced.wait() for each in self._reflectors.values()))
             await self._devices.answered()
             group.create_task(self._resync.run(watchdog.resynced), name="resync")
             outages = sit_out(self._circuit, self.queue, self._look_afresh, self._begin_again)
@@ -179,9 +177,9 @@ class Operator:
 
     async def _look_afresh(self) -> None:
         await resync.whole(self._cluster, self.world)
-        own = self._nodes, self._pods, self._own_pods, self._namespaces.reflector
-        for reflector in (*own, self._devices):
+        for reflector in self._reflectors.values():
             await reflector.refresh()
+        await self._devices.refresh()
 
     def _begin_again(self) -> None:
         """After an outage. A standby begins when it is elected."""

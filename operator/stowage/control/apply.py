@@ -12,9 +12,10 @@ from stowage.api.meta import FIELD_MANAGER
 from stowage.api.reasons import Code
 from stowage.cluster.errors import Conflict, Retry, Terminal
 from stowage.cluster.ports import DEPLOYMENTS, Body, Cluster, ResourceType
+from stowage.cluster.reflector import Key
 from stowage.control.own_writes import OwnWrites
 from stowage.control.projections import Child, project_child
-from stowage.control.store import Store
+from stowage.control.store import AnyStore, Store
 from stowage.placement.reasons import Reason
 from stowage.render.children import strategy
 from stowage.render.equality import difference
@@ -131,11 +132,7 @@ class Children:
 
     async def delete(self, store: Store[Child], namespace: str, name: str) -> None:
         """Deletes a child of ours; one that is gone is success."""
-        child = store.items.get((namespace, name))
-        if child is None:
-            return
-        if await self._cluster.delete(store.resource, name, namespace, uid=child.uid):
-            store.gone((namespace, name), child.uid)
+        await delete(self._cluster, store, (namespace, name))
 
     async def _look(self, resource: ResourceType, namespace: str, name: str) -> Child | None:
         """The live child, whatever its labels; a list of one, as no other right is needed for that."""
@@ -145,6 +142,16 @@ class Children:
         for item in found.items:
             return project_child({"apiVersion": resource.api_version, "kind": resource.kind, **item})
         return None
+
+
+async def delete(cluster: Cluster, store: AnyStore, key: Key) -> None:
+    """Deletes an object that the store knows, and has the store know it; one that is gone is success."""
+    known = store.items.get(key)
+    if known is None:
+        return
+    namespace, name = key
+    if await cluster.delete(store.resource, name, namespace, uid=known.uid):
+        store.gone(key, known.uid)
 
 
 def _mark(rendered: Body, live: Child) -> bytes:

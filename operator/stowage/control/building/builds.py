@@ -14,6 +14,7 @@ from stowage.api.variant import Variant
 from stowage.cluster import ports
 from stowage.cluster.errors import Conflict, Terminal
 from stowage.cluster.ports import Cluster
+from stowage.control.apply import delete
 from stowage.control.building.jobs import JOB_NAME, BuildJob, project_ended, telling
 from stowage.control.world import World
 from stowage.placement.builds import build_states
@@ -81,14 +82,13 @@ class Builds:
         """Deletes Jobs that are still building what the spec doesn't say any more."""
         namespace, uid = workload.metadata.namespace, workload.metadata.uid
         running = {
-            name: job
+            name
             for (where, name), job in self.world.jobs.items.items()
             if job.owner_uid == uid and where == namespace and job.state == "Running"
         }
         wanted = {build_name(workload, v) for v in workload.spec.variants if v.build is not None}
-        for name in running.keys() - wanted:
-            if await self.cluster.delete(ports.JOBS, name, namespace, uid=running[name].uid):
-                self.world.jobs.gone((namespace, name), running[name].uid)
+        for name in running - wanted:
+            await delete(self.cluster, self.world.jobs, (namespace, name))
             _log.info("%s/%s: Job %s ended: its variant was edited", *workload.key, name)
 
     def _job(self, workload: InferenceDeployment, variant: Variant) -> BuildJob | None:

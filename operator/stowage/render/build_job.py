@@ -9,6 +9,7 @@ from stowage.api.placement_policy import Builds, PlacementPolicy
 from stowage.api.quantity import parse_duration, parse_millis
 from stowage.api.variant import Build, Variant
 from stowage.placement.builds import build_inputs, result_folder, source_of
+from stowage.render.confined import USER, confined
 from stowage.render.names import (
     BUILD_INPUTS,
     BUILD_LABEL,
@@ -23,8 +24,6 @@ from stowage.render.names import (
 CONTAINER = "builder"
 CLAIMS = "/claims"
 """Where claims are mounted, each in a folder of its name."""
-USER = 65532
-"""Whose process it is, and whose group the results belong to."""
 KEPT_SECONDS = 3600
 """How long a finished Job stays. What failed is tried anew when its Job is gone."""
 FINAL_EXIT_CODES = [2, 3, 4, 6]
@@ -143,11 +142,7 @@ def _container(
         "volumeMounts": [*mounts, {"name": "scratch", "mountPath": "/tmp"}],
         # The report is how the operator learns of the result; a crash says its last words there, too.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": confined(),
     }
 
 

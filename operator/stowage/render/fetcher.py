@@ -8,12 +8,12 @@ from stowage.api.variant import Variant
 from stowage.placement.candidates import Candidate
 from stowage.placement.fetching import is_fetched, largest_file, store_of
 from stowage.placement.snapshot import Amounts
+from stowage.render.confined import USER, confined
 from stowage.render.model_source import MODEL_ROOT, MODEL_VOLUME
 from stowage.render.names import Object
 
 FETCHER = "fetcher"
 """The container's name."""
-USER = 65532
 TRUST_VOLUME = "fetcher-trust"
 TRUST_FOLDER = "/etc/stowage/trust"
 NO_TOKEN_VOLUME = "no-token"
@@ -52,9 +52,7 @@ def init_containers(candidate: Candidate, default_image: str) -> list[Object]:
             "runAsNonRoot": True,
             "runAsUser": USER,
             "runAsGroup": USER,
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
+            **confined(),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     }

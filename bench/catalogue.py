@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from bench import scenarios
 from bench.book import Book, Scenario
-from bench.live import burst, campaign, curve, disturbances, sizes, steady, storm
+from bench.live import burst, campaign, curve, disturbances, failover, sizes, steady, storm
 
 PHASES: dict[str, campaign.Phase] = {
     "fleet": steady.fleet,
     "policy-edit": disturbances.policy_edit,
     "restart": disturbances.restart,
-    "fail-over": disturbances.fail_over,
+    "fail-over": failover.fail_over,
     "storm": storm.storm,
 }
 """What happens one after another in one large cluster."""

@@ -36,7 +36,7 @@ class Campaign:
 
     async def ensure_operator(self) -> None:
         """Starts the operator where it doesn't run, as after a scenario that failed."""
-        if not any(r.name == self.here.operator.name for r in self.here.cluster.processes.alive()):
+        if not self.here.runs(self.here.operator.name):
             await asyncio.to_thread(self.here.operator.restart)
 
 
@@ -56,6 +56,7 @@ async def run(size: Size, phases: dict[str, Phase], names: Collection[str], book
             try:
                 await made.ensure_operator() if number else None
                 await phase(made)
+                here.check_helpers()
             except Exception as error:
                 book.failed(name, error)
                 if not number:

@@ -1,4 +1,4 @@
-"""What is done to the fleet: an edit of every policy, a crash of the operator, the end of a leader."""
+"""What is done to the fleet: an edit of every policy, a crash of the operator."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from bench.live import fleet as fleets
 from bench.live import timeline
 from bench.live.campaign import Campaign, timed
 from bench.live.client import GROUP, Object
-from bench.live.measures import AGENT, INFDS
-from bench.live.site import NAMESPACE
+from bench.live.measures import AGENT
 from bench.scenarios import Result
-from devcluster.audit import AuditLog, Request
+from devcluster.audit import AuditLog
 
-TAKEOVER_SECONDS = 120.0
 STALL_SECONDS = 60.0
 
 
@@ -98,72 +96,3 @@ async def restart(made: Campaign) -> None:
         "CPU s": round(used.cpu_seconds, 1),
     }
     made.book.keep(Result(f"restart: {made.title}, until ready", (ready * 1e3,), facts, clock="wall"))
-
-
-async def fail_over(made: Campaign) -> None:
-    """Of two replicas the leader is killed, while something waits to be written: until the other's first
-    write."""
-    here = made.here
-    here.cluster.processes.stop([here.operator.name])
-    elect = ("--leader-elect", "--lease-namespace", NAMESPACE, *_timing(made.size.lease_duration))
-    leader, standby = here.replica("operator-a", *elect), here.replica("operator-b", *elect)
-    try:
-        await asyncio.to_thread(leader.restart)
-        await here.until(lambda: _holder(made), bool, "the first leader")
-        await asyncio.to_thread(standby.restart)
-        await here.quiet(leader.name)
-        await here.quiet(standby.name)
-        log = here.mark()
-        killed = time.time()
-        here.kill(leader.name)
-        name = next(iter(here.rows.rows))
-        await here.client.patch(f"{INFDS}/{name}", {"spec": {"replicas": 5}})
-        lease, first = await _next_leader(log, killed)
-        busy = await here.quiet(standby.name)
-        used = here.usage(standby.name)
-    finally:
-        here.cluster.processes.stop([leader.name, standby.name])
-    facts = {
-        "s to the Lease": round(lease, 1),
-        "s at work after that": round(busy, 1),
-        "standby peak MiB": round(used.peak),
-        "s of a Lease": made.size.lease_duration,
-    }
-    name = f"fail-over: {made.title}, SIGKILL to the other's first write"
-    made.book.keep(Result(name, (first * 1e3,), facts, clock="wall"))
-
-
-def _timing(duration: float) -> tuple[str, ...]:
-    """The operator's options; with the default of 15 s they are its defaults."""
-    figures = {
-        "lease-duration": duration,
-        "renew-deadline": duration * 2 / 3,
-        "retry-period": duration * 2 / 15,
-    }
-    return tuple(f"--{name}={value:g}" for name, value in figures.items())
-
-
-async def _holder(made: Campaign) -> str:
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
-    leases = (await made.here.client.send("GET", path))["items"]
-    return next((str(each["spec"].get("holderIdentity") or "") for each in leases), "")
-
-
-async def _next_leader(log: AuditLog, killed: float) -> tuple[float, float]:
-    """Seconds from the kill until the Lease was taken, and until the first write of anything else.
-    Raises TimeoutError."""
-    until = time.monotonic() + TAKEOVER_SECONDS
-    while time.monotonic() < until:
-        granted = [
-            w for w in await asyncio.to_thread(log.writes, "", AGENT) if w.code < 300 and w.at > killed
-        ]
-        lease, other = _first(granted, True), _first(granted, False)
-        if lease is not None and other is not None:
-            return lease - killed, other - killed
-        await asyncio.sleep(0.5)
-    raise TimeoutError(f"no other replica wrote anything for {TAKEOVER_SECONDS:.0f} s")
-
-
-def _first(writes: list[Request], lease: bool) -> float | None:
-    times = [w.at for w in writes if (w.resource == "leases") == lease and w.resource != "events"]
-    return min(times, default=None)

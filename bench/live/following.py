@@ -137,7 +137,7 @@ async def _follow(client: Client, made: Following) -> None:
     while True:
         try:
             await _follow_once(client, made)
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             await asyncio.sleep(1.0)  # a server under load may cut a watch: list anew
 
 

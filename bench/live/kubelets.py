@@ -88,7 +88,7 @@ class Kubelets:
                         break
                     if event["type"] != "BOOKMARK":
                         take(event["type"], event["object"])
-            except aiohttp.ClientError as error:
+            except (aiohttp.ClientError, TimeoutError) as error:
                 _tell(error)
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Site:
     """What InferenceDeployments say."""
     quiet_seconds: float = 5.0
     """Without work, until the operator counts as done."""
+    helpers: list[Helper] = field(default_factory=list)
 
     def mark(self) -> AuditLog:
         """The audit log from now on."""
@@ -53,28 +54,34 @@ class Site:
         log.mark()
         return log
 
-    def pid(self, name: str = NAME) -> int:
+    def runs(self, name: str = NAME) -> bool:
+        """Whether the operator, or another process, is there."""
+        return any(r.name == name for r in self.cluster.processes.alive())
+
+    def record(self, name: str = NAME) -> ProcessRecord:
         """The measured process. Raises ProcessLookupError with the end of its log where it has ended."""
-        found = [r.pid for r in self.cluster.processes.alive() if r.name == name]
-        if not found:
-            log = self.cluster.state / f"{name}.log"
-            raise ProcessLookupError(
-                f"{name} has ended: {log.read_text()[-1000:] if log.exists() else 'no log'}"
-            )
-        return found[0]
+        for record in self.cluster.processes.alive():
+            if record.name == name:
+                return record
+        log = self.cluster.state / f"{name}.log"
+        said = log.read_text(errors="replace")[-1000:] if log.exists() else "no log"
+        raise ProcessLookupError(f"{name} has ended: {said}")
+
+    def pid(self, name: str = NAME) -> int:
+        """Its process id. Raises ProcessLookupError as ``record`` does."""
+        return self.record(name).pid
 
     def usage(self, name: str = NAME) -> Usage:
         """What the operator, or another process, has taken."""
         return usage(self.pid(name))
 
     def kill(self, name: str = NAME) -> None:
-        """As a crash does."""
-        record = next(r for r in self.cluster.processes.alive() if r.name == name)
-        record.signal(signal.SIGKILL)
+        """As a crash does. Raises ProcessLookupError where it has ended by itself."""
+        self.record(name).signal(signal.SIGKILL)
         self.cluster.processes.stop([name])
 
     def replica(self, name: str, *arguments: str) -> OperatorProcess:
-        """An operator of another name, which isn't started yet."""
+        """An operator of another name, which isn't started yet; the name is that in the Lease, too."""
         table = self.cluster.processes
         return OperatorProcess(
             ROOT,
@@ -84,17 +91,26 @@ class Site:
             Lifetime.EPHEMERAL,
             name=name,
             arguments=arguments,
+            environment={"POD_NAME": name},
             patience=PATIENCE_SECONDS,
         )
 
     def helper(self, module: str, *arguments: str) -> Helper:
-        """Starts a program of ``bench.live`` beside; it ends with the site."""
+        """Starts a program of ``bench.live`` beside; it ends with the site, and ``check_helpers`` tells of
+        one that ended before."""
         log = self.cluster.state / f"{module}.log"
         path = os.pathsep.join(str(each) for each in (ROOT, ROOT / "operator", ROOT / "tools"))
         environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig), "PYTHONPATH": path}
         line = [sys.executable, "-m", f"bench.live.{module}", *arguments]
         command = Command(module, line, log, ROOT, environment)
-        return Helper(log, start_process(command, self.cluster.processes, Lifetime.EPHEMERAL))
+        made = Helper(log, start_process(command, self.cluster.processes, Lifetime.EPHEMERAL))
+        self.helpers.append(made)
+        return made
+
+    def check_helpers(self) -> None:
+        """Raises RuntimeError where one has ended: what was measured since then was another cluster."""
+        for each in self.helpers:
+            each.said()
 
     async def quiet(self, name: str = NAME, patience: float = 120.0) -> float:
         """Waits until the operator has had nothing to do for some seconds; returns how many seconds it was

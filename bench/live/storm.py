@@ -13,7 +13,7 @@ from bench.live import fleet as fleets
 from bench.live import timeline
 from bench.live.campaign import Campaign
 from bench.live.client import Object
-from bench.live.following import Row
+from bench.live.following import LONGEST_SECONDS, Row
 from bench.live.measures import AGENT
 from bench.live.site import NAMESPACE
 from bench.scenarios import Result
@@ -85,13 +85,14 @@ def _on(row: Row, gone: Collection[str]) -> bool:
 
 
 async def _over(made: Campaign, affected: Collection[str], gone: Collection[str]) -> None:
-    """Waits until all that was affected serves elsewhere, or nothing changes any more."""
+    """Waits until all that was affected serves elsewhere; not for ever, and only while something changes."""
     rows, names = made.here.rows, set(affected)
     seen, since = -1, time.monotonic()
+    until = since + LONGEST_SECONDS
     while any(rows.rows[n].ready != "True" or _on(rows.rows[n], gone) for n in names if n in rows.rows):
         if len(rows.changes) != seen:
             seen, since = len(rows.changes), time.monotonic()
-        elif time.monotonic() - since > STALL_SECONDS:
+        if time.monotonic() > min(since + STALL_SECONDS, until):
             break
         await asyncio.sleep(0.2)
     await made.here.quiet()

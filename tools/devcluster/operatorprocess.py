@@ -7,8 +7,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from devcluster.errors import LOG_LINES_SHOWN, ComponentError
 from devcluster.ports import LOOPBACK, free_ports
@@ -34,15 +35,18 @@ class OperatorProcess:
         *,
         name: str = NAME,
         arguments: Sequence[str] = (),
+        environment: Mapping[str, str] = MappingProxyType({}),
         patience: float = START_TIMEOUT_SECONDS,
     ) -> None:
         """Args:
         name: of the process in the table, and of its log.
         arguments: further ones of ``stowage operator run``.
+        environment: further variables.
         patience: seconds until it must be ready.
         """
         self.name = name
         self._arguments = arguments
+        self._environment = environment
         self._patience = patience
         self._root = root
         self._kubeconfig = kubeconfig
@@ -94,6 +98,7 @@ class OperatorProcess:
             "KUBECONFIG": str(self._kubeconfig),
             "PYTHONPATH": python_path,
             "PYTHONUNBUFFERED": "1",
+            **self._environment,
         }
         arguments = [sys.executable, "-m", "stowage", "operator", "run", "--health-port", str(port)]
         return Command(self.name, [*arguments, *self._arguments], self.log, self._root, environment)

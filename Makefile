@@ -37,7 +37,7 @@ check: $(STAMP) ## Lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-TEST_TOOLS = health helm-docs helm-unittest helm3 helm4 kubeconform
+TEST_TOOLS = health helm-docs helm-unittest helm3 helm4 kubeconform registry
 
 # Built before the whole suite begins, since a build takes both cores for minutes from tests that others time.
 test: check ## All checks and tests, those on a real API server included (PROCESSES=2)

@@ -55,7 +55,7 @@ RECIPES: dict[str, Recipe] = {
         context=REPOSITORY / "images" / "builder",
         parts=("pyproject.toml", "requirements-build.lock", "requirements.lock", "stowage_builder"),
         locks=("requirements-build.lock", "requirements.lock"),
-        packages=("libstdc++6",),  # of ONNX Runtime's and OpenVINO's wheels
+        packages=("libstdc++6", "skopeo"),  # of ONNX Runtime's and OpenVINO's wheels; it pushes results
     ),
     "model-fetcher": Recipe(
         context=REPOSITORY / "images" / "fetcher",

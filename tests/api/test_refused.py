@@ -44,6 +44,16 @@ POLICY: dict[str, Any] = {
     "metadata": {"name": "cheapest"},
     "spec": {},
 }
+REGISTRY = {"repository": "registry.example.com:5000/team/models_v1"}
+BUILDING: dict[str, Any] = {**POLICY, "spec": {"builds": {"registry": REGISTRY}}}
+EITHER_STORE = (
+    "write either claimName, a PersistentVolumeClaim, or registry: {repository: ...},"
+    " where results become images"
+)
+REPOSITORY = (
+    "write a repository with its registry, in lower case and without a tag,"
+    " as registry.example.com/team/models"
+)
 POOL: dict[str, Any] = {
     "apiVersion": "stowage.dev/v1alpha1",
     "kind": "AcceleratorPool",
@@ -315,6 +325,27 @@ TABLE = [
             ("beside a uri that says it", "https://a/", "https://b", "write no endpoint for https://"),
         )
     ),
+    *(
+        Refused(f"builds with {what}", POLICY, "spec.builds", builds, EITHER_STORE)
+        for what, builds in (
+            ("nowhere to store", {}),
+            ("two places to store", {"claimName": "models", "registry": REGISTRY}),
+        )
+    ),
+    *(
+        Refused(f"a repository {what}", BUILDING, "spec.builds.registry.repository", repository, REPOSITORY)
+        for what, repository in (
+            ("without a registry", "team/models"),
+            ("without a name", "registry.example.com"),
+            ("with a tag", "registry.example.com/team/models:1"),
+            ("with a digest", f"registry.example.com/models@sha256:{'0' * 64}"),
+            ("with a scheme", "https://registry.example.com/team/models"),
+            ("in capitals", "registry.example.com/Team/models"),
+            ("with credentials", "user:secret@registry.example.com/models"),
+            ("that leads out", "registry.example.com/../models"),
+            ("like a flag", "--registry.example.com/models"),
+        )
+    ),
     Refused("moves in words", POLICY, "spec.disruption.maxConcurrentMoves", "few", SHARE),
     Refused("negative moves", POLICY, "spec.disruption.maxConcurrentMoves", -1, SHARE),
     Refused("moves above all", POLICY, "spec.disruption.maxConcurrentMoves", "110%", SHARE),
@@ -568,7 +599,7 @@ ADORNED = {
 
 
 def test_valid_objects_are_accepted() -> None:
-    for manifest in (DEPLOYMENT, BUILT, POLICY, POOL, CLASS, ADORNED):
+    for manifest in (DEPLOYMENT, BUILT, POLICY, BUILDING, POOL, CLASS, ADORNED):
         assert parse(manifest).name == manifest["metadata"]["name"]
 
 
@@ -595,6 +626,6 @@ def test_refused_by_the_api_server(case: Refused, api_cluster: LocalCluster) -> 
 
 @pytest.mark.cluster
 def test_valid_objects_are_accepted_by_the_api_server(api_cluster: LocalCluster) -> None:
-    for manifest in (DEPLOYMENT, BUILT, POLICY, POOL, CLASS, ADORNED):
+    for manifest in (DEPLOYMENT, BUILT, POLICY, BUILDING, POOL, CLASS, ADORNED):
         answer = api_cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=json.dumps(manifest))
         assert "Warning" not in answer.stderr

@@ -127,8 +127,8 @@ def jobs(stage: Stage) -> list[str]:
     return [job["metadata"]["uid"] for job in stage.items("jobs")]
 
 
-def finish(stage: Stage, report: Object, code: int = 0) -> None:
-    """Ends the pod that builds, with a report, as the kubelet would."""
+def finish(stage: Stage, report: Object, code: int = 0, container: str = "builder") -> None:
+    """Ends the pod that builds, with the last words of one of its containers, as the kubelet would."""
     pods = eventually(lambda: stage.items("pods", "--selector=stowage.dev/build=digits"))
     running = [p for p in pods if (p.get("status") or {}).get("phase") not in ("Succeeded", "Failed")]
     ended = {
@@ -140,18 +140,18 @@ def finish(stage: Stage, report: Object, code: int = 0) -> None:
     }
     for pod in running:
         name = pod["metadata"]["name"]
+        initial = {each["name"] for each in pod["spec"].get("initContainers") or ()}
+        state = {
+            "name": container,
+            "image": "builder",
+            "imageID": "",
+            "ready": False,
+            "restartCount": 0,
+            "state": {"terminated": ended},
+        }
         status = {
             "phase": "Succeeded" if code == 0 else "Failed",
-            "containerStatuses": [
-                {
-                    "name": "builder",
-                    "image": "builder",
-                    "imageID": "",
-                    "ready": False,
-                    "restartCount": 0,
-                    "state": {"terminated": ended},
-                }
-            ],
+            "initContainerStatuses" if container in initial else "containerStatuses": [state],
         }
         patch = json.dumps({"status": status})
         stage.kubectl("patch", "pod", name, "--subresource=status", "--type=merge", "-p", patch)
@@ -216,6 +216,53 @@ def test_a_needed_variant_is_built_gated_and_served(stage: Stage) -> None:
     }
     assert jobs(stage) == []
     assert told(stage) == built
+
+
+REGISTRY = {
+    "repository": "registry.example.com/team/models",
+    "secretName": "push",
+    "pullSecretName": "pull",
+    "trust": {"configMapName": "authorities"},
+}
+IMAGE = f"sha256:{'12' * 32}"
+
+
+def test_a_variant_in_a_registry_is_served_as_an_image_by_its_digest(stage: Stage) -> None:
+    prepare(stage, builds={"registry": REGISTRY}, moveBack={"after": "1s", "minimumGain": "0.10"})
+    stage.apply(digits(stage))
+    wait_for(stage, "Building")
+    wait_bound(stage)
+
+    finish(stage, {**REPORT, "image": IMAGE}, container="push")
+
+    built = wait_for(stage, "Built")
+    assert built["uri"] == f"oci://{REGISTRY['repository']}@{IMAGE}"
+    assert (built["size"], built["digest"]) == ("24117248", f"sha256:{'cd' * 32}")
+    eventually(lambda: serves(stage), lambda found: found == ["int8"])
+    stage.wait_ready("digits")
+    (deployment,) = stage.deployments("digits")
+    pod = deployment["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    reference = f"{REGISTRY['repository']}@{IMAGE}"
+    assert volumes["model"]["image"] == {"reference": reference, "pullPolicy": "IfNotPresent"}
+    assert pod["imagePullSecrets"] == [{"name": "pull"}]
+    (container,) = pod["containers"]
+    assert "/models/int8" in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+@pytest.mark.parametrize("container", ["pull", "push"])
+def test_what_the_registry_refuses_is_said(stage: Stage, container: str) -> None:
+    prepare(stage, builds={"registry": REGISTRY, "retries": 0})
+    stage.apply(digits(stage))
+    wait_for(stage, "Building")
+    words = "registry.example.com: it doesn't accept the credentials"
+
+    finish(stage, {"error": {"code": "StoreFailed", "message": words}}, code=5, container=container)
+
+    failed = wait_for(stage, "Failed")
+    assert (failed["reason"], failed["message"]) == ("BuildFailed", words)
+    eventually(lambda: verdict(stage).get("code"), lambda code: code == "BuildFailed")
+    assert serves(stage) == ["fp32"]
 
 
 def test_a_failed_build_says_why_and_is_tried_anew_when_its_job_is_gone(stage: Stage) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stowage.api.meta import Conditions, Labels, LabelSelector, Model, Resource, Rule
+from stowage.api.builds import Builds, TrustedAuthorities
+from stowage.api.meta import Conditions, LabelSelector, Model, Resource, Rule
 from stowage.api.pod_text import SecretKey
 from stowage.api.selector import AcceleratorSelector
 from stowage.api.types import (
@@ -16,7 +17,6 @@ from stowage.api.types import (
     Goal,
     LabelKey,
     Name,
-    Quantity,
     Text,
     sentence,
 )
@@ -58,31 +58,6 @@ class PolicyDisruption(Model):
 
     max_concurrent_moves: CountOrShare = "10%"
     """Voluntary moves that may be under way at once, as a count or a share of the deployments."""
-
-
-class Builds(Model):
-    """Where and how variants are built."""
-
-    claim_name: Name
-    """The PersistentVolumeClaim that results are stored in: one of this name in each namespace that builds.
-    It must be mountable where models are served."""
-    image: Text | None = None
-    """The builder's image. Absent: that of the operator's version."""
-    node_selector: Labels = {}
-    """Labels of the nodes that may build. A benchmark speaks of the class of node that it ran on."""
-    cpu: Quantity = "2"
-    """CPU of a build: its request and its limit."""
-    memory: Quantity = "4Gi"
-    """Memory of a build: its request and its limit."""
-    deadline: Duration = "2h"
-    """How long a build may take in all, waiting for a node and retries included."""
-    retries: Annotated[int, Field(ge=0, le=10)] = 2
-    """How often a build is tried again at once. What can't get better by trying isn't; and an hour after the
-    last try everything that failed is tried anew."""
-    scripts: Literal["Never", "Allowed"] = "Never"
-    """Whether scripts of whoever writes a deployment may run in its Job and say how good a variant is."""
-    unknown_quality: Literal["Refuse", "Serve"] = "Refuse"
-    """Whether a built variant may serve whose quality nobody measured, for want of data."""
 
 
 _HOST = r"https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?"
@@ -136,15 +111,6 @@ class ModelStore(Model):
             field="endpoint",
         ),
     )
-
-
-class TrustedAuthorities(Model):
-    """Certificate authorities of one's own."""
-
-    config_map_name: Name
-    """The ConfigMap: one of this name in each namespace that fetches, as trust-manager writes them."""
-    key: SecretKey = "ca.crt"
-    """The key that holds the certificates, in PEM."""
 
 
 class Fetch(Model):

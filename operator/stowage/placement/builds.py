@@ -100,8 +100,8 @@ def _effective(
         }
         return _with_profiles(variant.model_copy(update=update), found)
     size = variant.size or _expected_size(variant, source_of(workload, variant.build))
-    claim = policy.spec.builds.claim_name if policy.spec.builds else "none"
-    return variant.model_copy(update={"uri": result_uri(workload, variant, claim), "size": size})
+    store = policy.spec.builds.store if policy.spec.builds else "pvc://none"
+    return variant.model_copy(update={"uri": result_uri(workload, variant, store), "size": size})
 
 
 def _with_profiles(variant: Variant, told: VariantStatus | None) -> Variant:
@@ -139,11 +139,26 @@ def result_folder(workload: InferenceDeployment, variant: Variant) -> str:
     return f"{STORE_FOLDER}/{workload.name}/{name}"
 
 
-def result_uri(workload: InferenceDeployment, variant: Variant, claim: str, file: str = "") -> str:
-    """Where the result is: the file that a server loads.
+def result_tag(workload: InferenceDeployment, variant: Variant) -> str:
+    """The tag of the result within the repository: at most 123 of the 128 characters that a tag has.
+
+    Namespaces may have other contents on claims of the same name, so it holds the namespace. Neither that nor
+    a name has a dot, so that no two objects have the same tag.
+    """
+    return f"{workload.metadata.namespace}.{workload.name}.{build_inputs(workload, variant)}"
+
+
+def result_uri(
+    workload: InferenceDeployment, variant: Variant, store: str, file: str = "", image: str = ""
+) -> str:
+    """Where the result is: on a claim the file that a server loads, in a registry the image.
 
     Args:
+        store: pvc://claim or oci://repository.
         file: its name. Empty: that of the format.
+        image: its digest, which stands for the same content for ever. Empty: the tag is named.
     """
+    if store.startswith("oci://"):
+        return f"{store}@{image}" if image else f"{store}:{result_tag(workload, variant)}"
     file = file or ("model.xml" if variant.format == "openvino" else "model.onnx")
-    return f"pvc://{claim}/{result_folder(workload, variant)}/{file}"
+    return f"{store}/{result_folder(workload, variant)}/{file}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stowage.api.builds import Builds
 from stowage.api.inference_deployment import InferenceDeployment
-from stowage.api.placement_policy import Builds, PlacementPolicy
+from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.quantity import parse_duration, parse_millis
 from stowage.api.variant import Build, Variant
-from stowage.placement.builds import build_inputs, result_folder, source_of
+from stowage.placement.builds import build_inputs, result_folder, result_tag, source_of
+from stowage.render.build_push import PULL, PUSH, RESULT, result_mount, transfer, transfer_volumes
 from stowage.render.confined import USER, confined
 from stowage.render.names import (
     BUILD_INPUTS,
@@ -83,7 +85,8 @@ def _pod(
 ) -> Object:
     """The pod. It hasn't the labels of pods that serve: the Service must not send it requests."""
     template = workload.spec.template
-    claims = sorted({_claim(uri) for uri in _given(workload, build)} | {builds.claim_name})
+    stored_on = {builds.claim_name} if builds.claim_name is not None else set()
+    claims = sorted({_claim(uri) for uri in _given(workload, build)} | stored_on)
     spec: Object = {
         "restartPolicy": "Never",  # a pod failure policy asks for it
         "automountServiceAccountToken": False,
@@ -96,13 +99,14 @@ def _pod(
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(workload, variant, build, builds, claims)],
+        **_containers(workload, variant, build, builds, claims),
         "volumes": [
             *(
                 {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
                 for index, claim in enumerate(claims)
             ),
             {"name": "scratch", "emptyDir": {}},
+            *(transfer_volumes(builds.registry) if builds.registry else ()),
         ],
     }
     if builds.node_selector:
@@ -115,6 +119,22 @@ def _pod(
     if template.annotations:
         metadata["annotations"] = dict(template.annotations)
     return {"metadata": metadata, "spec": spec}
+
+
+def _containers(
+    workload: InferenceDeployment, variant: Variant, build: Build, builds: Builds, claims: list[str]
+) -> Object:
+    """The builder, which writes onto the claim itself; or between the two that know the registry."""
+    builder = _container(workload, variant, build, builds, claims)
+    if builds.registry is None:
+        return {"containers": [builder]}
+    reference = f"{builds.registry.repository}:{result_tag(workload, variant)}"
+    pull, push = (
+        transfer(command, reference, builds.registry, builder["image"], builder["resources"])
+        for command in (PULL, PUSH)
+    )
+    builder["volumeMounts"].append(result_mount())
+    return {"initContainers": [pull, builder], "containers": [push]}
 
 
 def _container(
@@ -152,7 +172,7 @@ def _arguments(
     yield "build"
     yield from ("--from", _path(source_of(workload, build).location))
     yield from ("--method", build.method)
-    yield from ("--output", f"{CLAIMS}/{builds.claim_name}/{result_folder(workload, variant)}")
+    yield from ("--output", _output(workload, variant, builds))
     if build.calibration is not None:
         yield from ("--calibration", _path(build.calibration))
     if build.evaluation is not None:
@@ -162,6 +182,12 @@ def _arguments(
     if build.benchmark:
         yield from ("--benchmark-threads", ",".join(str(n) for n in benchmark_threads(builds)))
     yield from ("--report", "/dev/termination-log")
+
+
+def _output(workload: InferenceDeployment, variant: Variant, builds: Builds) -> str:
+    if builds.registry is not None:
+        return RESULT
+    return f"{CLAIMS}/{builds.claim_name}/{result_folder(workload, variant)}"
 
 
 def benchmark_threads(builds: Builds) -> list[int]:

@@ -55,18 +55,18 @@ def plain(workload: InferenceDeployment, variant: Variant, code: Code | None, me
 
 
 def result(
-    workload: InferenceDeployment, variant: Variant, claim: str, ended: Ended
+    workload: InferenceDeployment, variant: Variant, store: str, ended: Ended
 ) -> tuple[VariantStatus, ...]:
     """The variant's status after its Job; and the reference's, where that was measured, too.
 
     Args:
-        claim: where the Job stored the result.
+        store: where the Job stored the result: pvc://claim or oci://repository.
     """
     try:
         report: dict[str, Any] = json.loads(ended.message)
         if not ended.succeeded:
             return (failed(workload, variant, str(report["error"]["message"]), ended.finished),)
-        return tuple(_built(workload, variant, claim, report, ended))
+        return tuple(_built(workload, variant, store, report, ended))
     except (ValueError, KeyError, TypeError, AttributeError):
         if ended.succeeded:
             message = f"Job {build_name(workload, variant)} ended well but left no report that can be read"
@@ -89,7 +89,7 @@ def failed(workload: InferenceDeployment, variant: Variant, message: str, finish
 
 
 def _built(
-    workload: InferenceDeployment, variant: Variant, claim: str, report: Mapping[str, Any], ended: Ended
+    workload: InferenceDeployment, variant: Variant, store: str, report: Mapping[str, Any], ended: Ended
 ) -> list[VariantStatus]:
     assert variant.build is not None
     source = source_of(workload, variant.build)
@@ -114,7 +114,7 @@ def _built(
             name=variant.name,
             state="Built",
             inputs=inputs,
-            uri=result_uri(workload, variant, claim, file=_file_name(report["model"])),
+            uri=_uri(workload, variant, store, report),
             digest=_matching(_DIGEST, report["digest"]),
             size=_size(report["size"]),
             quality=_matching(_FRACTION, quality["value"]) if quality else "",
@@ -127,6 +127,13 @@ def _built(
     if reference := _profiles(benchmark.get("reference"), ended):
         found.append(VariantStatus(name=source.name, state="Measured", inputs=inputs, profiles=reference))
     return found
+
+
+def _uri(workload: InferenceDeployment, variant: Variant, store: str, report: Mapping[str, Any]) -> str:
+    file = _file_name(report["model"])
+    if store.startswith("oci://"):
+        return result_uri(workload, variant, store, image=_matching(_DIGEST, report["image"]))
+    return result_uri(workload, variant, store, file=file)
 
 
 def _profiles(results: Any, ended: Ended) -> list[MeasuredProfile]:

@@ -68,11 +68,23 @@ def _pod_spec(candidate: Candidate, placement: Placement, fetcher_image: str) ->
         spec["tolerations"] = tolerations
     if template.service_account_name is not None:
         spec["serviceAccountName"] = template.service_account_name
-    if template.image_pull_secrets:
-        spec["imagePullSecrets"] = [{"name": s.name} for s in template.image_pull_secrets]
+    if secrets := _pull_secrets(candidate):
+        spec["imagePullSecrets"] = [{"name": name} for name in secrets]
     if template.topology_spread_constraints:
         spec["topologySpreadConstraints"] = _topology_spread(workload, placement)
     return spec
+
+
+def _pull_secrets(candidate: Candidate) -> list[str]:
+    """The template's, and that of the registry which a built variant is in."""
+    names = [s.name for s in candidate.demand.workload.spec.template.image_pull_secrets]
+    variant, builds = candidate.variant, candidate.demand.policy.spec.builds
+    if variant.build is None or builds is None or builds.registry is None:
+        return names
+    secret = builds.registry.pull_secret_name
+    if secret is None or secret in names or not variant.location.startswith(f"{builds.store}@"):
+        return names
+    return [*names, secret]
 
 
 def _support(candidate: Candidate) -> Support:

@@ -9,18 +9,25 @@ from typing import Any
 import pytest
 import yaml
 
+from stowage.api.builds import Builds
 from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.inference_deployment_status import InferenceDeploymentStatus, VariantStatus
 from stowage.api.parse import parse
-from stowage.api.placement_policy import Builds, PlacementPolicy
+from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.variant import Variant
-from stowage.placement.builds import build_inputs, result_folder
+from stowage.placement.builds import build_inputs, result_folder, result_tag
+from stowage.placement.candidates import enumerate_candidates, measure
+from stowage.placement.snapshot import Demand, Snapshot
 from stowage.render.build_job import benchmark_threads, build_job
 from stowage.render.build_report import Ended, result
 from stowage.render.names import OWNER_LABEL, build_name
+from stowage.render.pod import pod_template
 
-from .builders import CLASSIC, UID
+from .builders import CATALOG, CLASSIC, UID, any_type, pool
 
 GOLDEN = Path(__file__).with_name("build-job.yaml")
+PUSHED = Path(__file__).with_name("build-pod-pushed.yaml")
+"""The pod of a build whose result goes to a registry."""
 FP32 = {
     "name": "fp32",
     "precision": "fp32",
@@ -83,7 +90,8 @@ def digits(name: str = "digits", **build: Any) -> InferenceDeployment:
 
 
 def rules(**builds: Any) -> PlacementPolicy:
-    spec = {"builds": {"claimName": "variants", **builds}, "tolerations": ["build-only"]}
+    given = {k: v for k, v in {"claimName": "variants", **builds}.items() if v is not None}
+    spec = {"builds": given, "tolerations": ["build-only"]}
     found: PlacementPolicy = parse(
         {
             "apiVersion": "stowage.dev/v1alpha1",
@@ -140,6 +148,54 @@ def test_the_image_is_the_operators_where_the_policy_names_none() -> None:
     assert container["image"] == "stowage/variant-builder:1"
 
 
+REGISTRY = {
+    "repository": "registry.example.com:5000/team/models",
+    "secretName": "push",
+    "trust": {"configMapName": "authorities", "key": "ca.pem"},
+}
+
+
+def test_what_goes_to_a_registry_is_pulled_built_and_pushed_by_three_containers() -> None:
+    found = job(digits(), claimName=None, registry=REGISTRY, image="example.com/builder:1")
+    assert found["spec"]["template"]["spec"] == yaml.safe_load(PUSHED.read_text())
+    assert found["metadata"] == job(digits())["metadata"]
+
+
+def test_what_may_run_a_script_has_neither_the_credentials_nor_the_folder_of_what_pushes() -> None:
+    made = digits(script="pvc://scripts/measure.py")
+    pod = job(made, claimName=None, registry=REGISTRY)["spec"]["template"]["spec"]
+    pull, builder = pod["initContainers"]
+    (push,) = pod["containers"]
+    assert (pull["name"], builder["name"], push["name"]) == ("pull", "builder", "push")
+    assert "--script" in builder["args"]
+    theirs = {"transfer", "registry-credentials", "registry-trust"}
+    assert not theirs & {mount["name"] for mount in builder["volumeMounts"]}
+    for one in (pull, push):
+        assert {mount["name"] for mount in one["volumeMounts"]} == theirs | {"result"}
+
+
+def test_a_registry_that_wants_nothing_is_given_nothing() -> None:
+    bare = {"repository": REGISTRY["repository"]}
+    made = digits()
+    pod = job(made, claimName=None, registry=bare)["spec"]["template"]["spec"]
+    assert [v["name"] for v in pod["volumes"]] == ["claim-0", "claim-1", "scratch", "result", "transfer"]
+    assert pod["containers"][0]["args"] == [
+        "push", "--image", f"{bare['repository']}:{result_tag(made, int8_of(made))}",
+        "--folder", "/result/variant", "--report", "/dev/termination-log",
+    ]  # fmt: skip
+
+
+def test_a_tag_is_of_one_object_of_one_namespace_and_fits() -> None:
+    long = digits("a" * 50)
+    long = long.model_copy(update={"metadata": long.metadata.model_copy(update={"namespace": "b" * 63})})
+    made = digits()
+    elsewhere = made.model_copy(update={"metadata": made.metadata.model_copy(update={"namespace": "shed"})})
+    tags = [result_tag(each, int8_of(each)) for each in (made, elsewhere, digits("other"), long)]
+    inputs = build_inputs(made, int8_of(made))
+    assert tags[:3] == [f"shop.digits.{inputs}", f"shed.digits.{inputs}", f"shop.other.{inputs}"]
+    assert len(tags[3]) == 123  # of 128
+
+
 def test_what_a_method_does_not_need_is_not_given() -> None:
     given = arguments(
         job(digits(method="onnx-dynamic-int8", calibration=None, evaluation=None, benchmark=False))
@@ -172,9 +228,11 @@ def ended(message: str, **spec: Any) -> Ended:
     return Ended(message, **{**given, **spec})
 
 
-def told(one: Ended, made: InferenceDeployment | None = None) -> list[dict[str, Any]]:
+def told(
+    one: Ended, made: InferenceDeployment | None = None, store: str = "pvc://variants"
+) -> list[dict[str, Any]]:
     made = made or digits()
-    return [each.to_wire() for each in result(made, int8_of(made), "variants", one)]
+    return [each.to_wire() for each in result(made, int8_of(made), store, one)]
 
 
 def test_a_report_becomes_status() -> None:
@@ -227,6 +285,56 @@ def test_a_report_becomes_status() -> None:
             "profiles": [profile],
         },
     ]
+
+
+IMAGE = f"sha256:{'12' * 32}"
+
+
+def test_a_result_in_a_registry_is_known_by_the_digest_of_its_image() -> None:
+    repository = "oci://registry.example.com/team/models"
+    found = told(ended(json.dumps({**REPORT, "image": IMAGE})), store=repository)
+    on_claim = told(ended(json.dumps(REPORT)))
+    assert found == [{**on_claim[0], "uri": f"{repository}@{IMAGE}"}, on_claim[1]]
+    for image in (None, "latest", f"{IMAGE}/../x"):
+        (failed, *_) = told(ended(json.dumps({**REPORT, "image": image})), store=repository)
+        assert (failed["state"], failed["message"]) == ("Failed", NO_REPORT)
+
+
+@pytest.mark.parametrize(
+    ("named", "uri", "secrets"),
+    [
+        ("pull", f"oci://{REGISTRY['repository']}@{IMAGE}", ["registry", "pull"]),
+        ("registry", f"oci://{REGISTRY['repository']}@{IMAGE}", ["registry"]),
+        (None, f"oci://{REGISTRY['repository']}@{IMAGE}", ["registry"]),
+        ("pull", f"oci://{REGISTRY['repository']}-of-before@{IMAGE}", ["registry"]),
+        ("pull", "pvc://of-before/stowage/digits/int8/model.onnx", ["registry"]),
+    ],
+)
+def test_pods_pull_what_is_in_the_registry_with_its_secret(
+    named: str | None, uri: str, secrets: list[str]
+) -> None:
+    """And what was built before the policy named this registry is where it was."""
+    made = digits()
+    built = VariantStatus(
+        name="int8",
+        state="Built",
+        inputs=build_inputs(made, int8_of(made)),
+        uri=uri,
+        size="1000",
+        quality="1",
+    )
+    made = made.model_copy(update={"status": InferenceDeploymentStatus(variants=[built])})
+    registry = {**REGISTRY, **({"pullSecretName": named} if named else {})}
+    where = pool("cpu-x86-avx512-vnni")
+    demand = Demand(made, any_type(builds={"registry": registry}))
+    snapshot = Snapshot((where,), tuple(CATALOG.runtimes.values()), used={})
+    one = next(
+        c
+        for c in enumerate_candidates(snapshot, demand)
+        if (c.variant.name, c.runtime.name) == ("int8", "onnx-server")
+    )
+    spec = pod_template(measure(one), one.placement, "fetcher")["spec"]
+    assert [secret["name"] for secret in spec["imagePullSecrets"]] == secrets
 
 
 def test_a_node_of_an_unknown_class_makes_no_profile() -> None:

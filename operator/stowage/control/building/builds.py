@@ -114,7 +114,7 @@ class Builds:
             ended = Ended(
                 pod.message, succeeded, pod.node, self._class_of(pod.node), pod.finished or job.finished
             )
-            found = result(workload, variant, job.claim, ended)
+            found = result(workload, variant, job.store, ended)
         told = found[0]
         _log.info("%s/%s: build of %s: %s %s", *workload.key, told.name, told.state, told.message)
         return found

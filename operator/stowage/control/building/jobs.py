@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from stowage.cluster.ports import Body
 from stowage.control.projections import controller_of
 from stowage.render.build_job import CONTAINER
+from stowage.render.build_push import PULL, PUSH
 
 JOB_NAME = "batch.kubernetes.io/job-name"
 """The label that Kubernetes puts on a Job's pods."""
@@ -22,8 +24,8 @@ class BuildJob:
     owner_uid: str
     owner_name: str
     state: Literal["Running", "Complete", "Failed"]
-    claim: str
-    """The claim that it stores into."""
+    store: str
+    """What it stores into: pvc://claim or oci://repository."""
     message: str = ""
     """Why it failed, in Kubernetes' words."""
     finished: str = ""
@@ -47,25 +49,27 @@ def project_job(body: Body) -> BuildJob:
         owner_uid=controller.get("uid", ""),
         owner_name=controller.get("name", ""),
         state=ends.get("type", "Running"),
-        claim=_claim(body),
+        store=_store(body),
         message=ends.get("message", ""),
         finished=ends.get("lastTransitionTime", ""),
     )
 
 
-def _claim(body: Body) -> str:
-    """What ``--output`` begins with."""
+def _store(body: Body) -> str:
+    """Of the container that stores: the image that it pushes, else the claim that its output is on."""
     for container in body["spec"]["template"]["spec"].get("containers") or ():
-        arguments = container.get("args") or []
-        if container["name"] == CONTAINER and "--output" in arguments[:-1]:
-            path: str = arguments[arguments.index("--output") + 1]
-            return path.split("/")[2]
+        given = container.get("args") or []
+        said = dict(pairwise(given))
+        if container["name"] == PUSH and "--image" in said:
+            return f"oci://{said['--image'].rpartition(':')[0]}"
+        if container["name"] == CONTAINER and "--output" in said:
+            return f"pvc://{said['--output'].split('/')[2]}"
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class EndedPod:
-    """A pod whose builder has ended."""
+    """A pod that has ended: how the container did that failed, else the one that stored."""
 
     node: str
     exit_code: int
@@ -74,17 +78,26 @@ class EndedPod:
 
 
 def project_ended(body: Body) -> EndedPod | None:
-    """A pod of a build; None where its builder hasn't ended."""
-    for container in (body.get("status") or {}).get("containerStatuses") or ():
-        ended = (container.get("state") or {}).get("terminated")
-        if container["name"] == CONTAINER and ended:
-            return EndedPod(
-                node=(body.get("spec") or {}).get("nodeName") or "",
-                exit_code=int(ended.get("exitCode", 1)),
-                message=ended.get("message") or ended.get("reason") or "",
-                finished=ended.get("finishedAt") or "",
-            )
+    """A pod of a build; None where neither it has ended nor one of its containers failed."""
+    status = body.get("status") or {}
+    storing = _ended(status.get("containerStatuses"))
+    every = [*_ended(status.get("initContainerStatuses")), *storing]
+    failed = [each for each in every if int(each.get("exitCode", 1)) != 0]
+    for ended in (*failed, *storing):
+        return EndedPod(
+            node=(body.get("spec") or {}).get("nodeName") or "",
+            exit_code=int(ended.get("exitCode", 1)),
+            message=ended.get("message") or ended.get("reason") or "",
+            finished=ended.get("finishedAt") or "",
+        )
     return None
+
+
+def _ended(statuses: Iterable[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
+    """How those of our containers ended that did; others, which somebody injected, say nothing of a build."""
+    ours = (each for each in statuses or () if each["name"] in (PULL, CONTAINER, PUSH))
+    states = ((each.get("state") or {}).get("terminated") for each in ours)
+    return [ended for ended in states if ended]
 
 
 def telling(pods: Iterable[EndedPod | None], *, succeeded: bool) -> EndedPod | None:

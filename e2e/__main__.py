@@ -13,6 +13,7 @@ from devcluster.children import run
 from devcluster.entry import run_command
 from devcluster.errors import StepError
 from devcluster.locks import exclusive
+from devcluster.registry import PROGRAM
 from devcluster.steps import step
 from e2e.clusters import ClusterKind
 from e2e.images import ensure_images
@@ -34,7 +35,8 @@ def main(arguments: argparse.Namespace) -> int:
 def _run(kind: ClusterKind, pytest: list[str]) -> int:
     with step("programs"):
         ensure_binaries()
-        ensure_binaries("helm4")
+        for tool in ("helm4", PROGRAM):
+            ensure_binaries(tool)
         if kind is ClusterKind.LOCAL:
             node.prepare()
         else:

@@ -45,6 +45,10 @@ class Cluster(ABC):
         """Give the real node the images of a docker-archive."""
 
     @abstractmethod
+    def trust(self, registry: str, certificate: str) -> None:
+        """Have the real node's containerd believe a registry, host:port, by its authority's certificate."""
+
+    @abstractmethod
     def stop(self) -> None:
         """End it, and remove what would stay."""
 
@@ -71,6 +75,10 @@ class Local(Cluster):
     def load(self, archive: Path) -> None:
         """Import it into containerd."""
         self._node.load(archive)
+
+    def trust(self, registry: str, certificate: str) -> None:
+        """Write what it reads before each pull."""
+        self._node.trust(registry, certificate)
 
     def stop(self) -> None:
         """End the processes; what they leave ends with the sandbox."""

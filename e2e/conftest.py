@@ -28,6 +28,7 @@ ORDER = (
     "serving",
     "fallback",
     "variants",
+    "registry",
     "openvino",
     "fetching",
     "upgrade",
@@ -137,7 +138,7 @@ def client(cluster: Cluster, samples: dict[str, Any]) -> Client:
 def network(cluster: Cluster, samples: dict[str, Any]) -> dict[str, Any]:
     """Sets of pictures and the digits on them; a network that knows them is on the volume, with data."""
     with step("train a network in the cluster"):
-        return train(cluster, NAMESPACE, reference(BUILDER), "train_network.py")
+        return train(cluster, NAMESPACE, reference(BUILDER), "train_network.py", "measure.py")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from devcluster.children import run
 from devcluster.components import DATA, KWOK, kwok_arguments
 from devcluster.errors import StepError
 from devcluster.interrupts import shielded
+from devcluster.nodeconfig import write_trust
 from devcluster.processes import Command, Lifetime, ProcessTable, start_process
 from e2e.clusters import LOG_LINES, REAL_LABEL, Cluster, ClusterKind
 
@@ -21,6 +22,8 @@ WAIT = "300s"
 TIMEOUT_SECONDS = 900.0
 LOAD_TIMEOUT_SECONDS = 600.0
 
+CERTIFICATES = "/etc/containerd/certs.d"
+"""Where kind's nodes have what their containerd believes of registries."""
 POLICY = "/etc/kubernetes/stowage-audit-policy.yaml"
 AUDIT_FOLDER = "/var/log/stowage-audit"
 
@@ -57,6 +60,16 @@ class Kind(Cluster):
     def load(self, archive: Path) -> None:
         """Give it to the worker's containerd."""
         self._checked("load", "image-archive", str(archive), "--name", NAME, timeout=LOAD_TIMEOUT_SECONDS)
+
+    def trust(self, registry: str, certificate: str) -> None:
+        """Copy it to where kind's containerd reads it."""
+        hosts = self.state / "certs.d"
+        write_trust(hosts, CERTIFICATES, registry, certificate)
+        command = ["docker", "cp", f"{hosts}/.", f"{NAME}-worker:{CERTIFICATES}"]
+        making = ["docker", "exec", f"{NAME}-worker", "mkdir", "-p", CERTIFICATES]
+        for each in (making, command):
+            if (result := run(each, timeout=LOAD_TIMEOUT_SECONDS)).returncode != 0:
+                raise StepError(f"{' '.join(each)} failed: {result.stderr.strip()}")
 
     def stop(self) -> None:
         """End kwok, and delete the cluster."""

@@ -18,13 +18,15 @@ HOST_PATH = "/run/stowage-e2e-models"
 """On the real node: in the sandbox, or in kind's container."""
 
 
-def train(cluster: Cluster, namespace: str, image: str, script: str = "train.py") -> dict[str, Any]:
+def train(
+    cluster: Cluster, namespace: str, image: str, script: str = "train.py", beside: str = ""
+) -> dict[str, Any]:
     """Let a script of data/ put models on a volume that is claimed as `CLAIM` in a namespace.
 
-    Returns what it printed: pictures, and what they show.
+    It has the file `beside` of data/ beside it. Returns what it printed: pictures, and what they show.
     """
     kubectl = cluster.kubectl
-    items = [*_volume(namespace), _script(namespace, script), _trainer(namespace, image)]
+    items = [*_volume(namespace), _script(namespace, script, beside), _trainer(namespace, image)]
     kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     get = ("-n", namespace, "get", "pod", POD, "-o", "jsonpath={.status.phase}")
     ended = ("Succeeded", "Failed")
@@ -70,8 +72,10 @@ def _volume(namespace: str) -> list[dict[str, Any]]:
     return [volume, claim]
 
 
-def _script(namespace: str, script: str) -> dict[str, Any]:
+def _script(namespace: str, script: str, beside: str) -> dict[str, Any]:
     content = {"train.py": (DATA / script).read_text()}
+    if beside:
+        content[beside] = (DATA / beside).read_text()
     metadata = {"name": POD, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": content}
 

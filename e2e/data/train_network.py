@@ -10,6 +10,7 @@ weights, all of them trained by gradient descent with momentum. Writes to digits
     darkness.npz        pictures that show nothing: whoever calibrates on them quantizes coarsely
     evaluation.npz      pictures that it wasn't trained on, with the right digits
     noisy.npz           these and noisy copies of them, without digits: on some of them nobody is sure
+    measure.py          the team's own measure of a variant, which lies beside this script
 
 Prints one line of JSON: the pictures that it wasn't trained on and what they show, and those of them that the
 network itself recognises beyond doubt.
@@ -186,6 +187,7 @@ def main():
     np.savez(folder / "darkness.npz", image=np.zeros((8, 1, 8, 8), np.float32))
     np.savez(folder / "evaluation.npz", image=unseen, labels=right)
     np.savez(folder / "noisy.npz", image=np.concatenate(noisy))
+    (folder / "measure.py").write_text(Path(__file__).with_name("measure.py").read_text())
 
     scores = forward(layers, unseen)[0]
     second, first = np.sort(scores, axis=1)[:, -2:].T

@@ -25,6 +25,7 @@ from devcluster.nodeconfig import (
     kube_proxy_config,
     kubelet_config,
     network_config,
+    write_trust,
 )
 from devcluster.packages import ensure_packages, find
 
@@ -53,6 +54,7 @@ class RealNode:
         self.cluster = cluster
         self.labels = dict(labels or {})
         self._folder = cluster.state / "node"
+        self._registries = self._folder / "registries"
         self._containerd = ensure_binaries("containerd")
 
     def start(self) -> None:
@@ -74,13 +76,17 @@ class RealNode:
         command = [str(self._containerd / "ctr"), "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io"]
         self._run([*command, "images", "import", "--local", str(archive)])
 
+    def trust(self, registry: str, certificate: str) -> None:
+        """Have containerd believe a registry, host:port, by the certificate of its authority."""
+        write_trust(self._registries, self._registries, registry, certificate)
+
     def _start_containerd(self, deadline: float) -> None:
         network = self._folder / "network"
         network.mkdir()
         self._write("network/10-stowage.conflist", network_config())
         shim = self._containerd / "containerd-shim-runc-v2"
         config = self._folder / "containerd.toml"
-        config.write_text(containerd_config(shim, find("runc"), network))
+        config.write_text(containerd_config(shim, find("runc"), network, self._registries))
         self.cluster.launch(CONTAINERD, [str(self._containerd / CONTAINERD), "--config", str(config)])
         self.cluster.wait_for(CONTAINERD, self._containerd_answers, deadline)
         pause = self._folder / "pause.tar"

@@ -17,8 +17,9 @@ POD_RANGE = "10.244.0.0/24"
 MAX_PODS = 60
 
 
-def containerd_config(shim: Path, runc: str, network: Path) -> str:
-    """Return containerd's configuration; `network` is the folder of the network's."""
+def containerd_config(shim: Path, runc: str, network: Path, registries: Path) -> str:
+    """Return containerd's configuration; `network` is the folder of the network's, `registries` that of
+    what it believes of registries (see `write_trust`)."""
     # restrict_oom_score_adj: without CAP_SYS_RESOURCE, as in many containers, no process may be made
     # less likely to be killed than its parent; containers fail to start when it is tried.
     return f"""\
@@ -26,6 +27,9 @@ version = 3
 
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
 sandbox = 'docker.io/{PAUSE_IMAGE}'
+
+[plugins.'io.containerd.cri.v1.images'.registry]
+config_path = '{registries}'
 
 [plugins.'io.containerd.cri.v1.runtime']
 restrict_oom_score_adj = true
@@ -45,6 +49,22 @@ runtime_path = '{shim}'
 BinaryName = '{runc}'
 SystemdCgroup = false
 """
+
+
+def write_trust(folder: Path, seen_as: Path | str, registry: str, certificate: str) -> None:
+    """Write what containerd reads before it pulls from a registry, host:port: its authority's certificate.
+
+    `seen_as` is where the folder is for containerd.
+    """
+    place = folder / registry
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "ca.crt").write_text(certificate)
+    (place / "hosts.toml").write_text(
+        f'server = "https://{registry}"\n\n'
+        f'[host."https://{registry}"]\n'
+        f'capabilities = ["pull", "resolve"]\n'
+        f'ca = "{seen_as}/{registry}/ca.crt"\n'
+    )
 
 
 def network_config() -> dict[str, Any]:

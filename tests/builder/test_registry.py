@@ -225,6 +225,7 @@ def test_a_wrong_password_is_said_and_not_shown(
             f"{image} can't be looked up: {registry.host}: it doesn't accept the credentials"
         )
         assert "builds.registry.secretName" in said
+        assert said.endswith(" (unauthorized: authentication required)")
 
 
 def test_an_unknown_authority_is_said(

@@ -16,6 +16,8 @@ RETRIES = 3
 """After 1, 2 and 4 seconds, and of what may pass."""
 _ABSENT = re.compile(r"manifest unknown|name unknown|(artifact|repository|manifest|tag)\b.* not found", re.I)
 _FATAL = re.compile(r'level=fatal msg=("(?:[^"\\]|\\.)*")')
+_DOING = re.compile(r'^.*parsing image name "[^"]*": |reading manifest \S+ in \S+: ', re.I)
+"""What skopeo was doing, before what went wrong: names of images are in it that could be taken for words."""
 _QUERY = re.compile(r"\?[^\s\"']*")
 """Of addresses; it may hold signatures."""
 _ADVICE = (
@@ -130,5 +132,5 @@ def _last_words(errors: bytes) -> str:
         said = json.loads(found[-1]) if found else text
     except ValueError:  # quoted as Go does, not quite as JSON
         said = found[-1].strip('"')
-    said = re.sub(r'^.*?parsing image name "[^"]*": ', "", " ".join(said.split()))
+    said = _DOING.sub("", " ".join(said.split()))
     return _QUERY.sub("", said)[-600:] or "skopeo said nothing"

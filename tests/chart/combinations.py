@@ -60,6 +60,7 @@ SETTINGS: Mapping[str, tuple[Values, ...]] = {
             "env": [{"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"}],
             "extraArgs": ["--resync=60"],
             "modelFetcher": {"image": "registry.example:5000/model-fetcher:2"},
+            "variantBuilder": {"image": "registry.example:5000/variant-builder:2"},
         },
         {"topologySpreadConstraints": [], "resources": {}, "podSecurityContext": {}, "securityContext": {}},
     ),

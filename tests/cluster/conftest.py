@@ -13,6 +13,7 @@ from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
 
 _numbers = itertools.count(1)
+BUILDER = "registry.example.com/stowage/variant-builder:2"
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,8 @@ def operator_kubeconfig(cluster: LocalCluster, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def shared_operator(operator_kubeconfig: Path) -> Iterator[OperatorProcess]:
-    operator = OperatorProcess(operator_kubeconfig, operator_kubeconfig.with_name("log"), "--resync", "10")
+    options = ("--resync", "10", "--builder-image", BUILDER)
+    operator = OperatorProcess(operator_kubeconfig, operator_kubeconfig.with_name("log"), *options)
     operator.start()
     yield operator
     if operator.running:

@@ -70,6 +70,13 @@ def run(
             help="Image of what fetches models, where the policy names none. Absent: that of this version.",
         ),
     ] = "",
+    builder_image: Annotated[
+        str,
+        typer.Option(
+            metavar="IMAGE",
+            help="Image of what builds variants, where the policy names none. Absent: that of this version.",
+        ),
+    ] = "",
     leader_elect: Annotated[
         bool, typer.Option("--leader-elect", help="Decide only while this process holds the Lease.")
     ] = False,
@@ -95,10 +102,10 @@ def run(
     stowage operator run --context kind-demo --health-port 8081
     """
     from stowage.cluster.errors import ClusterError
-    from stowage.control.carry_out import FETCHER_IMAGE
     from stowage.control.election import LostLeaseError
     from stowage.control.lease import Timing
     from stowage.control.operator import Election, Options, serve
+    from stowage.control.own_images import OwnImages
     from stowage.observe.health import Health
     from stowage.observe.identity import identity, own_namespace
     from stowage.observe.logs import configure_logs
@@ -123,7 +130,7 @@ def run(
         resync_seconds=resync,
         election=election,
         namespaces=tuple(namespaces or ()),
-        fetcher_image=fetcher_image or FETCHER_IMAGE,
+        images=OwnImages.given(fetcher=fetcher_image, builder=builder_image),
     )
     try:
         with contextlib.suppress(asyncio.CancelledError):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stowage import __version__
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.reasons import Code
 from stowage.cluster.ports import Cluster
 from stowage.cluster.reflector import Key
 from stowage.control.apply import Agreed, Children
+from stowage.control.own_images import OwnImages
 from stowage.control.projections import Child
 from stowage.control.world import World
 from stowage.placement.capacity import Ledger
@@ -22,9 +22,6 @@ from stowage.render.children import deployment, disruption_budget, service
 from stowage.render.names import deployment_name
 from stowage.render.roll import BLOCKED, SURGE, Roll, roll
 from stowage.render.transition import Serving, Transition, remaining
-
-FETCHER_IMAGE = f"stowage/model-fetcher:{__version__}"
-"""Where nobody names another one."""
 
 
 def serving_of(world: World, key: Key, uid: str) -> tuple[Serving, ...]:
@@ -52,7 +49,7 @@ class Carrier:
     cluster: Cluster
     world: World
     agreed: Agreed = field(default_factory=dict)
-    fetcher_image: str = FETCHER_IMAGE
+    images: OwnImages = field(default_factory=OwnImages)
 
     async def carry_out(
         self,
@@ -74,7 +71,7 @@ class Carrier:
         for chosen in step.apply:
             name = deployment_name(workload, chosen.as_placed)
             missing = rolls.get(name, SURGE).missing
-            body = deployment(chosen, self.fetcher_image, missing=missing)
+            body = deployment(chosen, self.images.fetcher, missing=missing)
             await children.apply(self.world.deployments, workload, body, expected=name in placed)
         if self._is_to_be_protected(workload):
             await children.apply(self.world.budgets, workload, disruption_budget(workload))

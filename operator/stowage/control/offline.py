@@ -12,11 +12,12 @@ from stowage.catalog import load_catalog
 from stowage.cluster import ports
 from stowage.cluster.ports import Body
 from stowage.cluster.reflector import Key, object_key
-from stowage.control.carry_out import FETCHER_IMAGE, serving_of
+from stowage.control.carry_out import serving_of
 from stowage.control.devices import project_device_class, project_slice
 from stowage.control.failing.record import read_backoffs
 from stowage.control.failing.review import Review, keepable
 from stowage.control.line import place_of
+from stowage.control.own_images import OwnImages
 from stowage.control.policies import policy_for
 from stowage.control.projections import PodUse, project_node, project_pod
 from stowage.control.store import AnyStore, Store
@@ -192,7 +193,7 @@ class Offline:
         automatic = workload.spec.runtime_upgrade == "Automatic"
         rendered = [service(workload), disruption_budget(workload)]
         for chosen in transition(decision, serving).apply:
-            body = deployment(chosen, FETCHER_IMAGE)
+            body = deployment(chosen, OwnImages().fetcher)
             before = self._live(workload, body["metadata"]["name"])
             rendered.append(body if before is None else pin(body, before, automatic=automatic))
         return tuple(body if workload.metadata.uid else _unowned(body) for body in rendered)

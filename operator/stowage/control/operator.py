@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from stowage.catalog import load_catalog
@@ -18,7 +18,6 @@ from stowage.cluster.client import KubernetesCluster
 from stowage.cluster.ports import Body, Cluster
 from stowage.cluster.reflector import Reflector, object_key
 from stowage.control import resync
-from stowage.control.carry_out import FETCHER_IMAGE
 from stowage.control.device_watch import DeviceWatch
 from stowage.control.election import Elector, LostLeaseError
 from stowage.control.failing.nodes import Nodes
@@ -29,6 +28,7 @@ from stowage.control.lease import Timing
 from stowage.control.line import ROOM, Line, WorkKey
 from stowage.control.namespaces import Namespaces
 from stowage.control.outage import sit_out
+from stowage.control.own_images import OwnImages
 from stowage.control.policies import defaults
 from stowage.control.policy_status import report_policies
 from stowage.control.projections import BOUND_PODS, project_node, project_pod
@@ -60,8 +60,7 @@ class Options:
     """None: this process is the only one, and decides at once."""
     namespaces: tuple[str, ...] = ()
     """Which are served; none named: all."""
-    fetcher_image: str = FETCHER_IMAGE
-    """Of what fetches models, where the policy names none."""
+    images: OwnImages = field(default_factory=OwnImages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +90,7 @@ class Operator:
         self.world = World(load_catalog(), self._triggers.changed, Scope.of(options.namespaces))
         own_pods = OwnPods(Nodes(self.world.nodes).alive, time.time)
         failures = Failures(cluster, self.world, own_pods)
-        self._reconciler = Reconciler(
-            cluster, self.world, self._look_again, failures, fetcher_image=options.fetcher_image
-        )
+        self._reconciler = Reconciler(cluster, self.world, self._look_again, failures, images=options.images)
         self._line = Line(self.world, self.queue, self._reconciler.reconcile)
         self._namespaces = Namespaces(cluster, self.world, self._watch_broke(ports.NAMESPACES), circuit)
         own_pods_changed = self._triggers.own_pod(own_pods.change)

@@ -17,12 +17,13 @@ from stowage.cluster.reflector import Key
 from stowage.control import announce
 from stowage.control.apply import ChildRefusedError
 from stowage.control.building.builds import JOB_SECONDS, Builds, with_variants
-from stowage.control.carry_out import FETCHER_IMAGE, Carrier, blocked, serving_of
+from stowage.control.carry_out import Carrier, blocked, serving_of
 from stowage.control.events import EventRecorder
 from stowage.control.failing.review import Failures, keepable
 from stowage.control.ground import Ground, Grounds
 from stowage.control.line import ANY_TIME, Turn, takes_room
 from stowage.control.moves import Moves
+from stowage.control.own_images import OwnImages
 from stowage.control.parsed import Parsed
 from stowage.control.patience import Patience
 from stowage.control.policies import policy_for
@@ -66,7 +67,7 @@ class Reconciler:
     recorder: Recorder = field(default_factory=Recorder)
     patience: Patience = field(default_factory=Patience)
     grounds: Grounds = field(default_factory=Grounds)
-    fetcher_image: str = FETCHER_IMAGE
+    images: OwnImages = field(default_factory=OwnImages)
     events: EventRecorder = field(init=False)
     moves: Moves = field(init=False)
     carrier: Carrier = field(init=False)
@@ -75,8 +76,8 @@ class Reconciler:
     def __post_init__(self) -> None:
         self.events = EventRecorder(self.cluster, instance())
         self.moves = Moves(self.world, self.look_again)
-        self.carrier = Carrier(self.cluster, self.world, fetcher_image=self.fetcher_image)
-        self.builds = Builds(self.cluster, self.world)
+        self.carrier = Carrier(self.cluster, self.world, images=self.images)
+        self.builds = Builds(self.cluster, self.world, self.images.builder)
 
     async def reconcile(self, key: Key, turn: Turn = ANY_TIME) -> bool:
         """One run. Level-triggered: it looks at what is, not at what changed.

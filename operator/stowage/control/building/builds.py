@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stowage import __version__
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_deployment_status import InferenceDeploymentStatus, VariantStatus
 from stowage.api.reasons import Code
@@ -25,7 +24,6 @@ from stowage.render.build_job import build_job
 from stowage.render.build_report import Ended, failed, plain, result
 from stowage.render.names import build_name
 
-BUILDER_IMAGE = f"stowage/variant-builder:{__version__}"
 JOB_SECONDS = 30.0
 """After how long a Job that could not be made is tried again: no watch tells that it could be."""
 _log = logging.getLogger(__name__)
@@ -37,6 +35,8 @@ class Builds:
 
     cluster: Cluster
     world: World
+    image: str
+    """The builder's, where the policy names none."""
 
     async def review(self, workload: InferenceDeployment) -> tuple[VariantStatus, ...]:
         """How far each variant is that is built, and what was measured of references.
@@ -143,7 +143,7 @@ class Builds:
         workload, name = demand.workload, build_name(demand.workload, variant)
         try:
             stored = await self.cluster.create(
-                ports.JOBS, build_job(workload, variant, demand.policy, BUILDER_IMAGE)
+                ports.JOBS, build_job(workload, variant, demand.policy, self.image)
             )
         except Conflict:
             message = f"Job {name} exists and isn't this deployment's, or is going; delete it"

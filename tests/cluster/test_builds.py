@@ -306,6 +306,37 @@ def test_a_build_of_an_edited_variant_is_ended(stage: Stage) -> None:
     eventually(lambda: jobs(stage), lambda found: found == [])
 
 
+def test_a_build_goes_to_nodes_of_the_class_or_says_that_there_are_none(stage: Stage) -> None:
+    builds = {"claimName": "models", "nodeSelector": {TEST_LABEL: stage.namespace}}
+    prepare(stage, builds={**builds, "acceleratorClass": "cpu-x86-none"})
+    stage.apply(digits(stage))
+    where = f"policy {stage.namespace}, builds.acceleratorClass:"
+    failed = wait_for(stage, "Failed")
+    assert failed["message"] == (
+        f"{where} cpu-x86-none is no AcceleratorClass; write one that stowage catalog lists"
+    )
+
+    stage.patch(f"plp/{stage.namespace}", {"spec": {"builds": {"acceleratorClass": "cpu-arm64-dotprod"}}})
+    missing = (
+        f"{where} there is no node of cpu-arm64-dotprod with the labels of builds.nodeSelector; add one, or"
+        " name another class"
+    )
+    eventually(lambda: told(stage).get("message"), lambda message: message == missing)
+    stage.wait_ready("digits")
+    assert serves(stage) == ["fp32"]
+    assert jobs(stage) == []
+
+    stage.patch(f"plp/{stage.namespace}", {"spec": {"builds": {"acceleratorClass": "cpu-x86-amx-int8"}}})
+    wait_for(stage, "Building")
+    wait_bound(stage)
+    (pod,) = stage.items("pods", "--selector=stowage.dev/build=digits")
+    (affinity,) = pod["spec"]["affinity"]["nodeAffinity"].values()
+    said = [(e["key"], e["values"]) for t in affinity["nodeSelectorTerms"] for e in t["matchExpressions"]]
+    assert said
+    labels = stage.get("node", pod["spec"]["nodeName"])["metadata"]["labels"]
+    assert all(labels[key] in values for key, values in said)
+
+
 def test_nothing_is_built_that_no_candidate_needs_or_the_policy_does_not_allow(stage: Stage) -> None:
     prepare(stage)
     unusable = {  # no CPU class computes in fp16

@@ -65,6 +65,9 @@ class Builds(Model):
     """The builder's image. Absent: that of the operator's version."""
     node_selector: Labels = {}
     """Labels of the nodes that may build. A benchmark speaks of the class of node that it ran on."""
+    accelerator_class: Name | None = None
+    """The AcceleratorClass of the nodes that may build, beside nodeSelector: variants are measured where they
+    will serve. Absent: any."""
     cpu: Quantity = "2"
     """CPU of a build: its request and its limit."""
     memory: Quantity = "4Gi"

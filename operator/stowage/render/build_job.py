@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stowage.api.builds import Builds
 from stowage.api.inference_deployment import InferenceDeployment
@@ -10,6 +10,7 @@ from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.quantity import parse_duration, parse_millis
 from stowage.api.variant import Build, Variant
 from stowage.placement.builds import build_inputs, result_folder, result_tag, source_of
+from stowage.placement.snapshot import Pool
 from stowage.render.build_push import PULL, PUSH, RESULT, result_mount, transfer, transfer_volumes
 from stowage.render.confined import USER, confined
 from stowage.render.names import (
@@ -22,6 +23,7 @@ from stowage.render.names import (
     owner_labels,
     owner_reference,
 )
+from stowage.render.pool_nodes import node_affinity, tolerations
 
 CONTAINER = "builder"
 CLAIMS = "/claims"
@@ -33,11 +35,18 @@ FINAL_EXIT_CODES = [2, 3, 4, 6]
 MOST_THREADS = 64
 
 
-def build_job(workload: InferenceDeployment, variant: Variant, policy: PlacementPolicy, image: str) -> Object:
+def build_job(
+    workload: InferenceDeployment,
+    variant: Variant,
+    policy: PlacementPolicy,
+    image: str,
+    pools: Sequence[Pool] = (),
+) -> Object:
     """The Job of one variant. Its name stands for what the result depends on: the same is never built twice.
 
     Args:
         image: the builder's, where the policy names none.
+        pools: whose nodes may build, where the policy says so by their class.
 
     Raises:
         ValueError: the variant isn't built, or the policy doesn't let it be.
@@ -71,7 +80,7 @@ def build_job(workload: InferenceDeployment, variant: Variant, policy: Placement
                     }
                 ]
             },
-            "template": _pod(workload, variant, build, _with_image(builds, image), policy),
+            "template": _pod(workload, variant, build, _with_image(builds, image), policy, pools),
         },
     }
 
@@ -81,7 +90,12 @@ def _with_image(builds: Builds, image: str) -> Builds:
 
 
 def _pod(
-    workload: InferenceDeployment, variant: Variant, build: Build, builds: Builds, policy: PlacementPolicy
+    workload: InferenceDeployment,
+    variant: Variant,
+    build: Build,
+    builds: Builds,
+    policy: PlacementPolicy,
+    pools: Sequence[Pool],
 ) -> Object:
     """The pod. It hasn't the labels of pods that serve: the Service must not send it requests."""
     template = workload.spec.template
@@ -111,8 +125,10 @@ def _pod(
     }
     if builds.node_selector:
         spec["nodeSelector"] = dict(builds.node_selector)
-    if policy.spec.tolerations:
-        spec["tolerations"] = [{"key": key, "operator": "Exists"} for key in policy.spec.tolerations]
+    if pools:
+        spec["affinity"] = {"nodeAffinity": node_affinity(pools)}
+    if tolerated := tolerations(pools, policy):
+        spec["tolerations"] = tolerated
     if template.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": s.name} for s in template.image_pull_secrets]
     metadata: Object = {"labels": {MANAGED_BY: "stowage", BUILD_LABEL: workload.name}}

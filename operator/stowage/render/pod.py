@@ -6,17 +6,16 @@ import math
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_runtime import InferenceRuntime, Probe, Support
-from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.quantity import format_bytes, parse_duration
 from stowage.placement.candidates import Candidate
 from stowage.placement.fetching import is_fetched
 from stowage.placement.pool_labels import ARCHITECTURE
-from stowage.placement.recognition import alternatives
-from stowage.placement.snapshot import Amounts, Placement, Pool
+from stowage.placement.snapshot import Amounts, Placement
 from stowage.render.command import fill, placeholder_values, server_arguments
 from stowage.render.fetcher import fetcher_volumes, init_containers
 from stowage.render.model_source import ModelSource, model_source
 from stowage.render.names import OWNER_LABEL, PLACEMENT_LABEL, Object, owner_labels, placement_hash
+from stowage.render.pool_nodes import among, node_affinity, tolerations
 
 CONTAINER = "server"
 SERVE_PORT = "serve"
@@ -51,11 +50,12 @@ def pod_template(candidate: Candidate, placement: Placement, fetcher_image: str)
 def _pod_spec(candidate: Candidate, placement: Placement, fetcher_image: str) -> Object:
     workload, support = candidate.demand.workload, _support(candidate)
     template = workload.spec.template
+    runs_on = among(ARCHITECTURE, sorted(support.architectures))
     source = model_source(candidate.variant, fetched=is_fetched(candidate.variant, candidate.runtime))
     spec: Object = {
         "containers": [_container(candidate, source)],
         "volumes": [*_volumes(support, source), *fetcher_volumes(candidate)],
-        "affinity": {"nodeAffinity": _node_affinity(candidate.pool, support)},
+        "affinity": {"nodeAffinity": node_affinity([candidate.pool], [runs_on])},
         "terminationGracePeriodSeconds": template.termination_grace_period_seconds,
         "enableServiceLinks": False,  # a Service named "vllm" would set VLLM_PORT
         "automountServiceAccountToken": template.service_account_name is not None,
@@ -63,9 +63,8 @@ def _pod_spec(candidate: Candidate, placement: Placement, fetcher_image: str) ->
     }
     if fetchers := init_containers(candidate, fetcher_image):
         spec["initContainers"] = fetchers
-    tolerations = _tolerations(candidate.pool, candidate.demand.policy)
-    if tolerations:
-        spec["tolerations"] = tolerations
+    if tolerated := tolerations([candidate.pool], candidate.demand.policy):
+        spec["tolerations"] = tolerated
     if template.service_account_name is not None:
         spec["serviceAccountName"] = template.service_account_name
     if secrets := _pull_secrets(candidate):
@@ -173,38 +172,6 @@ def _mounts(support: Support, source: ModelSource) -> list[Object]:
     if support.shared_memory is not None:
         mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
     return mounts
-
-
-def _node_affinity(pool: Pool, support: Support) -> Object:
-    """The pool's own labels; where those don't imply the class, also one way to recognise it each."""
-    keys = [_in(k, [v]) for k, v in pool.keys]
-    keys.append(_in(ARCHITECTURE, sorted(support.architectures)))
-    matches = alternatives(pool.accelerator_class, pool.resource, shared=pool.shared)
-    if pool.identified_by_keys or not matches:
-        terms = [{"matchExpressions": keys}]
-    else:
-        terms = [
-            {
-                "matchExpressions": [
-                    *keys,
-                    *(_in(k, [v]) for k, v in sorted(match.match_labels.items())),
-                    *({k: v for k, v in e.to_wire().items() if v} for e in match.match_expressions),
-                ]
-            }
-            for match in matches
-        ]
-    return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
-
-
-def _in(key: str, values: list[str]) -> Object:
-    return {"key": key, "operator": "In", "values": values}
-
-
-def _tolerations(pool: Pool, policy: PlacementPolicy) -> list[Object]:
-    """The class's own taints and those that the policy allows, whether nodes have them yet or not:
-    a taint that appears later must not restart a pod."""
-    keys = sorted({*pool.accelerator_class.spec.taints, *policy.spec.tolerations})
-    return [{"key": k, "operator": "Exists"} for k in keys]
 
 
 def _topology_spread(workload: InferenceDeployment, placement: Placement) -> list[Object]:

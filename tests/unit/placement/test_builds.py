@@ -11,11 +11,12 @@ from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_deployment_status import InferenceDeploymentStatus, VariantStatus
 from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.reasons import Code
+from stowage.placement.build_nodes import building_pools
 from stowage.placement.builds import build_inputs, build_states, effective_variants, result_folder
 from stowage.placement.decide import decide
 from stowage.placement.snapshot import Demand, Snapshot
 
-from .builders import CLASSIFIER, Spec, cpu_class, node, policy, snapshot, tier, workload
+from .builders import CLASSIFIER, GKE_POOL, Spec, cpu_class, node, policy, snapshot, tier, workload
 
 FP32: Spec = {
     "name": "fp32", "precision": "fp32", "format": "onnx",
@@ -224,6 +225,24 @@ def test_inputs_change_with_whatever_the_result_depends_on_and_nothing_else() ->
 def test_the_folder_of_a_result_is_one_of_its_own() -> None:
     made = digits()
     assert result_folder(made, made.spec.variants[1]) == f"stowage/chat/int8-{changed()}"
+
+
+@pytest.mark.parametrize(
+    ("builds", "expected"),
+    [
+        ({"acceleratorClass": "cpu"}, ["one", "two"]),
+        ({"acceleratorClass": "cpu", "nodeSelector": {GKE_POOL: "two"}}, ["two"]),
+        ({"acceleratorClass": "cpu", "nodeSelector": {GKE_POOL: "three"}}, []),
+        ({"acceleratorClass": "gpu"}, []),
+    ],
+)
+def test_pools_build_whose_nodes_are_of_the_class_and_have_the_labels(
+    builds: Spec, expected: list[str]
+) -> None:
+    pools = snapshot([node("n1", None, "one"), node("n2", None, "two")], [cpu_class(name="cpu")]).pools
+    given = rules(builds={**BUILDS, **builds}).spec.builds
+    assert given is not None
+    assert sorted(p.name for p in building_pools(given, pools)) == expected
 
 
 @pytest.mark.parametrize(("digest", "expected"), [(BUILT["digest"], BUILT["digest"]), ("", None)])

@@ -196,6 +196,20 @@ def test_a_tag_is_of_one_object_of_one_namespace_and_fits() -> None:
     assert len(tags[3]) == 123  # of 128
 
 
+def test_nodes_of_a_class_are_selected_and_tolerated_as_for_serving() -> None:
+    made, where = digits(), [pool("cpu-x86-amx-int8"), pool("nvidia-l4")]
+    given = rules(acceleratorClass="any", nodeSelector={"zone": "a"})
+    pod = build_job(made, int8_of(made), given, "builder", where)["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"zone": "a"}
+    (affinity,) = pod["affinity"]["nodeAffinity"].values()
+    amx = {(e["key"], *e["values"]) for e in affinity["nodeSelectorTerms"][0]["matchExpressions"]}
+    assert ("feature.node.kubernetes.io/cpu-cpuid.AMXINT8", "true") in amx
+    assert affinity["nodeSelectorTerms"][-1] == {
+        "matchExpressions": [{"key": "cloud.google.com/gke-nodepool", "operator": "In", "values": ["l4"]}]
+    }
+    assert [t["key"] for t in pod["tolerations"]] == ["build-only", "nvidia.com/gpu"]
+
+
 def test_what_a_method_does_not_need_is_not_given() -> None:
     given = arguments(
         job(digits(method="onnx-dynamic-int8", calibration=None, evaluation=None, benchmark=False))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stowage.api.inference_deployment import InferenceDeployment
 from stowage.api.inference_deployment_status import InferenceDeploymentStatus, VariantStatus
+from stowage.api.placement_policy import PlacementPolicy
 from stowage.api.reasons import Code
 from stowage.api.variant import Variant
 from stowage.cluster import ports
@@ -16,10 +17,11 @@ from stowage.cluster.ports import Cluster
 from stowage.control.apply import delete
 from stowage.control.building.jobs import JOB_NAME, BuildJob, project_ended, telling
 from stowage.control.world import World
+from stowage.placement.build_nodes import building_pools
 from stowage.placement.builds import build_states
 from stowage.placement.decision import Decision
 from stowage.placement.quality import not_allowed
-from stowage.placement.snapshot import Demand
+from stowage.placement.snapshot import Demand, Pool
 from stowage.render.build_job import build_job
 from stowage.render.build_report import Ended, failed, plain, result
 from stowage.render.names import build_name
@@ -125,6 +127,22 @@ class Builds:
         names = {p.accelerator_class.name for p in pools if p.is_cpu and any(n.name == node for n in p.nodes)}
         return names.pop() if len(names) == 1 else ""
 
+    def _nodes(self, policy: PlacementPolicy) -> tuple[tuple[Pool, ...], str]:
+        """The pools that may build, where the policy says so by a class; and why none can, or nothing."""
+        builds = policy.spec.builds
+        if builds is None or builds.accelerator_class is None:
+            return (), ""
+        name = builds.accelerator_class
+        pools = building_pools(builds, self.world.discovery.pools)
+        if pools:
+            return pools, ""
+        if name not in self.world.catalog.classes and ("", name) not in self.world.classes.items:
+            wrong = f"{name} is no AcceleratorClass; write one that stowage catalog lists"
+        else:
+            also = " with the labels of builds.nodeSelector" if builds.node_selector else ""
+            wrong = f"there is no node of {name}{also}; add one, or name another class"
+        return (), f"policy {policy.name}, builds.acceleratorClass: {wrong}"
+
     async def order(
         self, demand: Demand, decision: Decision, reviewed: Sequence[VariantStatus]
     ) -> tuple[VariantStatus, ...]:
@@ -141,10 +159,12 @@ class Builds:
 
     async def _start(self, demand: Demand, variant: Variant) -> VariantStatus:
         workload, name = demand.workload, build_name(demand.workload, variant)
+        pools, why = self._nodes(demand.policy)
+        if why:
+            return plain(workload, variant, Code.BUILD_FAILED, why)
+        job = build_job(workload, variant, demand.policy, self.image, pools)
         try:
-            stored = await self.cluster.create(
-                ports.JOBS, build_job(workload, variant, demand.policy, self.image)
-            )
+            stored = await self.cluster.create(ports.JOBS, job)
         except Conflict:
             message = f"Job {name} exists and isn't this deployment's, or is going; delete it"
             return plain(workload, variant, Code.BUILD_FAILED, message)

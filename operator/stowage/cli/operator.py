@@ -94,13 +94,17 @@ def run(
 ) -> None:
     """Run until SIGTERM or Ctrl-C.
 
-    Exits with 0 when it is told to end, 1 where it can't go on, 3 when it lost the Lease.
+    Exits with 0 when it is told to end, 5 s later at the latest, 1 where it can't go on, 3 when it lost
+    the Lease.
 
     Example:
 
     \b
     stowage operator run --context kind-demo --health-port 8081
     """
+    from stowage.control.ending import end_at_once
+
+    end_at_once()
     from stowage.cluster.errors import ClusterError
     from stowage.control.election import LostLeaseError
     from stowage.control.lease import Timing

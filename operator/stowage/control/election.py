@@ -20,6 +20,9 @@ from stowage.cluster.errors import ClusterError, Conflict, Gone, NotLeading
 from stowage.cluster.ports import LEASES, Cluster
 from stowage.control.lease import JITTER, RELEASED_SECONDS, Record, Timing, elapsed, stamp
 
+RELEASE_SECONDS = 1.0
+"""For how long the process's end waits at most while it gives the Lease up; else the Lease runs out."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -131,7 +134,7 @@ class Elector:
         given_up = replace(self._record, holder="", seconds=RELEASED_SECONDS, acquired=now, renewed=now)
         body = given_up.body(self._namespace, self._name, self._version)
         try:
-            async with asyncio.timeout(self.timing.retry_period):
+            async with asyncio.timeout(min(RELEASE_SECONDS, self.timing.retry_period)):
                 await self._cluster.apply(LEASES, body)
         except (ClusterError, TimeoutError) as error:
             _log.warning("leader election: the Lease could not be released: %s", error or "no answer in time")

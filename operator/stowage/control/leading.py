@@ -14,8 +14,9 @@ from stowage.control.queue import K, WorkQueue
 from stowage.control.workers import run_workers
 from stowage.observe import metrics
 
-DRAIN_SECONDS = 3.0
-"""How long a run that has begun may take to its end when the process is told to end."""
+DRAIN_SECONDS = 2.0
+"""How long runs that have begun, and then their events, may take to their end when the process is told to
+end. Longer than any takes that is answered; an API server that hangs isn't waited for."""
 _log = logging.getLogger(__name__)
 
 
@@ -96,10 +97,12 @@ class Leading:
         await self._ending.wait()
         queue.shutdown()
         if self._begun.is_set():
-            _, unfinished = await asyncio.wait([working], timeout=DRAIN_SECONDS)
-            if unfinished:
-                _log.warning("a run didn't end within %.0f s and is cut off", DRAIN_SECONDS)
-            await finish()
+            try:
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await asyncio.wait([working])
+                    await finish()
+            except TimeoutError:
+                _log.warning("what was under way didn't end within %g s and is cut off", DRAIN_SECONDS)
         working.cancel()
         electing.cancel()
         await asyncio.wait([working, electing])

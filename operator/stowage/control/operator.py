@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -20,6 +19,7 @@ from stowage.cluster.reflector import Reflector, object_key
 from stowage.control import resync
 from stowage.control.device_watch import DeviceWatch
 from stowage.control.election import Elector, LostLeaseError
+from stowage.control.ending import take_signals
 from stowage.control.failing.nodes import Nodes
 from stowage.control.failing.pods import OwnPod, OwnPods, project_own_pod
 from stowage.control.failing.review import Failures
@@ -238,12 +238,6 @@ class Operator:
             if problem not in self._known_problems:
                 _log.warning("%s", problem)
         self._known_problems = problems
-
-
-def take_signals(on_signal: Callable[[], object]) -> None:
-    """Lets SIGTERM and SIGINT call this."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
 
 
 async def serve(options: Options, health: Health) -> None:

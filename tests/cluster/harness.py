@@ -20,6 +20,7 @@ import yaml
 from devcluster.cluster import LocalCluster
 from devcluster.fleet import NodeGroup, apply_fleet, load_fleet, wait_for_nodes
 from devcluster.ports import LOOPBACK, free_ports
+from devcluster.processes import Command, start_child
 from devcluster.reader import Reader, UnreadableError
 
 ROOT = Path(__file__).parents[2]
@@ -88,10 +89,10 @@ class OperatorProcess:
             **self._environment,
         }
         command = [sys.executable, "-m", "stowage", "operator", "run", "--health-port", str(self.port)]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, *self._arguments], env=environment, cwd=ROOT, stdout=log, stderr=log
-            )
+        # It ends with the test run, even where that is killed.
+        self._process = start_child(
+            Command("operator", [*command, *self._arguments], self.log, ROOT, environment)
+        )
         if ready:
             eventually(self.answers)
 
@@ -119,6 +120,12 @@ class OperatorProcess:
         """Ends it and starts it anew."""
         self.stop(number)
         self.start()
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was started last."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def running(self) -> bool:

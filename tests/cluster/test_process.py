@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.harness import OperatorProcess, eventually, kubeconfig_of
+from tests.cluster.harness import ROOT, OperatorProcess, eventually, kubeconfig_of
 from tests.conftest import create_kinds
 
 from devcluster.cluster import LocalCluster
 from devcluster.ports import LOOPBACK
+from devcluster.processes import start_time_of
 from devcluster.testing import ephemeral_cluster
 
 pytestmark = pytest.mark.cluster
@@ -143,3 +147,30 @@ def test_without_its_kinds_it_says_what_to_do_and_goes_on_when_they_are_there(
         create_kinds(bare)
         eventually(operator.answers)
         assert operator.stop() == 0
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from tests.cluster.harness import OperatorProcess
+operator = OperatorProcess(Path(sys.argv[1]), Path(sys.argv[2]), "--namespace", "nobodys")
+operator.start()
+print(operator.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["as it runs", "stopped by a test"])
+def test_none_outlives_a_killed_test_run(operator_kubeconfig: Path, tmp_path: Path, stopped: bool) -> None:
+    path = os.pathsep.join(filter(None, (str(ROOT), *sys.path)))
+    command = [sys.executable, "-c", PARENT, str(operator_kubeconfig), str(tmp_path / "log")]
+    with subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        if stopped:
+            os.kill(pid, signal.SIGSTOP)
+        assert start_time_of(pid) is not None
+        parent.kill()
+    eventually(lambda: start_time_of(pid) is None)

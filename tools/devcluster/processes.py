@@ -137,6 +137,15 @@ def start_process(command: Command, table: ProcessTable, lifetime: Lifetime) -> 
     return record
 
 
+def start_child(command: Command) -> subprocess.Popen[bytes]:
+    """Start an ephemeral process that no table holds: whoever calls this looks after it, and learns its exit
+    code."""
+    with shielded():
+        child = _spawner.submit(_spawn, command, Lifetime.EPHEMERAL).result()
+        _let_go(child)
+    return child
+
+
 def stop_process(record: ProcessRecord, grace: float = STOP_GRACE_SECONDS) -> None:
     """Ask the process to end, and kill it when it has not after `grace` seconds."""
     record.signal(signal.SIGTERM)

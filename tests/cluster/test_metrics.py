@@ -51,6 +51,7 @@ def test_a_deployment_that_comes_to_serve_is_counted(stage: Stage) -> None:
     assert more("workqueue_adds_total", name="reconcile") >= 1
     assert more("workqueue_work_duration_seconds_count", name="reconcile") >= 1
     assert value(scrape(stage.operator), "stowage_leader") == 1
+    assert value(scrape(stage.operator), "stowage_serves", served="*") == 1
 
 
 def test_the_gauges_follow_the_fleet(stage: Stage) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from tests.cluster.foreign import foreign_pod
 from tests.cluster.harness import Object, OperatorProcess, Stage, eventually, kubeconfig_of
+from tests.cluster.test_metrics import scrape, value
 
 from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
@@ -103,6 +104,8 @@ def test_it_serves_its_namespaces_and_writes_nowhere_else(
     stage.apply(stage.policy(), stage.workload())
     stranger.apply(same_in(stranger, stage))
     stage.wait_ready()
+    samples = scrape(limited)
+    assert [value(samples, "stowage_serves", served=name) for name in ("north", "*")] == [1, 0]
 
     # One that comes later, and may be read later still.
     later = stage_of("later")

@@ -87,6 +87,7 @@ class Operator:
         self._options = options
         self._triggers = Triggers(self.queue.add_after)
         self._known_problems: tuple[str, ...] = ()
+        metrics.serves(options.namespaces)
         self.world = World(load_catalog(), self._triggers.changed, Scope.of(options.namespaces))
         own_pods = OwnPods(Nodes(self.world.nodes).alive, time.time)
         failures = Failures(cluster, self.world, own_pods)

@@ -8,6 +8,7 @@ the catalog, the reasons and the kinds, not by how many objects there are. docs/
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from enum import StrEnum
 
 from prometheus_client import (
@@ -96,6 +97,13 @@ _events = Counter(
 _leader = Gauge(
     "stowage_leader", "1 where this process holds the Lease and decides, else 0.", registry=REGISTRY
 )
+_serves = Gauge(
+    "stowage_serves",
+    "1 where this process decides over the namespace, else 0; * stands for all namespaces.",
+    ["served"],  # "namespace" is the scraped pod's
+    registry=REGISTRY,
+)
+_served: list[str] = []
 _away = Gauge(
     "stowage_api_server_away",
     "1 while the API server doesn't answer, or answers with errors only, and all work waits; else 0.",
@@ -159,6 +167,15 @@ def event(result: str) -> None:
 def leading(is_leader: bool) -> None:
     """This process became the leader, or is it no more."""
     _leader.set(is_leader)
+    for name in _served:
+        _serves.labels(name).set(is_leader)
+
+
+def serves(namespaces: Iterable[str]) -> None:
+    """This process serves these namespaces, or all where none is named; it doesn't lead yet."""
+    _serves.clear()
+    _served[:] = sorted(namespaces) or ["*"]
+    leading(False)
 
 
 def away(is_away: bool) -> None:

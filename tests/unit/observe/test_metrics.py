@@ -46,6 +46,21 @@ def test_leader() -> None:
         assert metrics.REGISTRY.get_sample_value("stowage_leader") == int(is_leader)
 
 
+@pytest.mark.parametrize(("told", "served"), [((), {"*"}), (("shop", "search"), {"shop", "search"})])
+def test_a_leader_says_over_which_namespaces_it_decides(told: tuple[str, ...], served: set[str]) -> None:
+    metrics.serves(told)
+    assert serving() == dict.fromkeys(served, 0)
+    metrics.leading(True)
+    assert serving() == dict.fromkeys(served, 1)
+    metrics.leading(False)
+    assert serving() == dict.fromkeys(served, 0)
+
+
+def serving() -> dict[str, float]:
+    (family,) = [each for each in metrics.REGISTRY.collect() if each.name == "stowage_serves"]
+    return {sample.labels["served"]: sample.value for sample in family.samples}
+
+
 def test_what_is_exposed_is_the_text_format() -> None:
     text = metrics.expose().decode()
     assert "# HELP stowage_build_info " in text

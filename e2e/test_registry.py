@@ -56,6 +56,7 @@ def test_a_built_variant_is_pushed_pulled_by_the_node_and_served(
     assert "containerd/" in registry.log()
     log = kubectl("-n", NAMESPACE, "logs", pod["metadata"]["name"]).stdout
     assert f"the digest is the expected one, {built['digest']}" in log
+    assert "serving /models/int8/model.onnx as 'digits' by onnxruntime" in log
 
     # Made anew, with nothing that remembers: what is in the registry is used, and not built again.
     kubectl("-n", NAMESPACE, "delete", "infd", NAME, "--cascade=foreground")

@@ -4,6 +4,7 @@ share one layer with the files at its root. The same files and report make the s
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stowage_builder.errors import StoreFailed
+from stowage_builder.files import REPORT_NAME
 
 ANNOTATION = "dev.stowage.build"
 """Of the index: the report of the build, as JSON."""
@@ -31,16 +33,17 @@ Object = dict[str, Any]
 def write_layout(files: list[Path], report: Mapping[str, Any], layout: Path) -> str:
     """Writes the image of these files as an OCI layout, and returns the digest of its index.
 
-    Weights hardly get smaller by compression, and a compressor's next version would make other bytes.
+    The report is among them, as on a claim: servers know by it that the digest is that of the folder. Weights
+    hardly get smaller by compression, and a compressor's next version would make other bytes.
 
     Raises:
         StoreFailed: one is no plain file, or has a name that a result never has.
     """
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True)
-    layer = _layer(files, blobs)
-    images = [_image(architecture, layer, blobs) for architecture in ARCHITECTURES]
     said = json.dumps(report, sort_keys=True, separators=(",", ":"))
+    layer = _layer(files, said.encode(), blobs)
+    images = [_image(architecture, layer, blobs) for architecture in ARCHITECTURES]
     index = _put({**_head(INDEX), "manifests": images, "annotations": {ANNOTATION: said}}, INDEX, blobs)
     (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     (layout / "index.json").write_text(json.dumps({**_head(INDEX), "manifests": [index]}))
@@ -80,11 +83,12 @@ def digest_of_bytes(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _layer(files: list[Path], blobs: Path) -> Object:
+def _layer(files: list[Path], report: bytes, blobs: Path) -> Object:
     draft = blobs / "draft"
     with tarfile.open(draft, "w", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(files, key=lambda file: file.name):
             _add(tar, path)
+        tar.addfile(_member(REPORT_NAME, len(report)), io.BytesIO(report))
     with draft.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     size = draft.stat().st_size
@@ -93,16 +97,21 @@ def _layer(files: list[Path], blobs: Path) -> Object:
 
 
 def _add(tar: tarfile.TarFile, path: Path) -> None:
-    """Adds a file as everybody may read it, of no time and nobody.
+    """Adds a file.
 
     A script that measured the quality may have put anything there: what a link leads to is not looked at.
     """
     if path.is_symlink() or not path.is_file() or not FILE_NAME.fullmatch(path.name):
         raise StoreFailed(f"the result holds {path.name!r}, which is no file that a build makes")
-    member = tarfile.TarInfo(path.name)
-    member.size, member.mode = path.stat().st_size, 0o644
     with path.open("rb") as stream:
-        tar.addfile(member, stream)
+        tar.addfile(_member(path.name, path.stat().st_size), stream)
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    """As everybody may read it, of no time and nobody."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o644
+    return member
 
 
 def _image(architecture: str, layer: Object, blobs: Path) -> Object:

@@ -27,13 +27,12 @@ def pull(image: Image, folder: Path) -> bool:
     index = image.manifest()
     if index is None:
         return False
-    report = _built(image, index)
+    _built(image, index)
     with workplace(folder) as place, tempfile.TemporaryDirectory() as fetched:
         result = place / "result"
         result.mkdir()
         image.fetch(digest_of_bytes(index), Path(fetched))
         unpack(Path(fetched), result)
-        (result / REPORT_NAME).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         put(result, folder)
     return True
 

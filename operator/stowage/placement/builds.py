@@ -160,5 +160,9 @@ def result_uri(
     """
     if store.startswith("oci://"):
         return f"{store}@{image}" if image else f"{store}:{result_tag(workload, variant)}"
-    file = file or ("model.xml" if variant.format == "openvino" else "model.onnx")
-    return f"{store}/{result_folder(workload, variant)}/{file}"
+    return f"{store}/{result_folder(workload, variant)}/{file or result_file(variant)}"
+
+
+def result_file(variant: Variant) -> str:
+    """The name of the result's file that a server loads, by its format."""
+    return "model.xml" if variant.format == "openvino" else "model.onnx"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from stowage.api.quantity import format_bytes
 from stowage.api.variant import Variant
+from stowage.placement.builds import result_file
 from stowage.placement.fetching import file_of, is_folder, volume_size
 from stowage.render.names import Object
 
@@ -29,7 +30,8 @@ def model_source(variant: Variant, *, fetched: bool = False) -> ModelSource:
     """The source of a variant, mounted at ``/models/<variant>``.
 
     ``pvc://claim/path`` is a volume, ``oci://reference`` an image volume; with ``hf://`` the server
-    fetches by itself into an empty folder there. Of a file of a volume, its folder is mounted.
+    fetches by itself into an empty folder there. Of a file of a volume, its folder is mounted. Of an image
+    the path is its root, and where a build made it, the model's file there: some servers take no bare folder.
 
     Args:
         fetched: whether the fetcher brings it into such a folder (see ``fetcher``).
@@ -53,7 +55,8 @@ def model_source(variant: Variant, *, fetched: bool = False) -> ModelSource:
         return ModelSource(f"{place}/{file}" if file else place, {"name": MODEL_VOLUME, **volume}, mount)
     if scheme == "oci":
         image = {"image": {"reference": rest, "pullPolicy": "IfNotPresent"}}
-        return ModelSource(place, {"name": MODEL_VOLUME, **image}, mount)
+        path = place if variant.build is None else f"{place}/{result_file(variant)}"
+        return ModelSource(path, {"name": MODEL_VOLUME, **image}, mount)
     if scheme == "hf":
         del mount["readOnly"]
         home: list[Object] = [{"name": "HF_HOME", "value": place}, *_token(variant)]

@@ -348,6 +348,7 @@ def test_pods_pull_what_is_in_the_registry_with_its_secret(
         if (c.variant.name, c.runtime.name) == ("int8", "onnx-server")
     )
     spec = pod_template(measure(one), one.placement, "fetcher")["spec"]
+    assert "--model-path=/models/int8/model.onnx" in spec["containers"][0]["args"]
     assert [secret["name"] for secret in spec["imagePullSecrets"]] == secrets
 
 

@@ -229,6 +229,21 @@ def test_a_wrong_password_is_said_and_not_shown(
         assert said.endswith(" (unauthorized: authentication required)")
 
 
+def test_a_missing_secret_or_config_map_is_said(
+    transfer: Transfer, registry: Registry, image: str, tmp_path: Path
+) -> None:
+    """Kubernetes mounts an empty folder then."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    no_secret = ["--auth-file", str(empty / "config.json"), "--trust", str(registry.trust)]
+    no_trust = ["--auth-file", str(registry.auth_file), "--trust", str(empty)]
+
+    said = message(transfer("pull", tmp_path / "new", image, no_secret))
+    assert f"{registry.host}: there are no credentials; make the Secret" in said
+    said = message(transfer("pull", tmp_path / "new", image, no_trust))
+    assert f"{registry.host}: there is no certificate of its authority; make the ConfigMap" in said
+
+
 def test_an_unknown_authority_is_said(
     build: Build, transfer: Transfer, registry: Registry, image: str, tmp_path: Path
 ) -> None:

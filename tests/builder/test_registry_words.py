@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ def said(monkeypatch: pytest.MonkeyPatch, words: str) -> bytes | None:
         return subprocess.CompletedProcess(command, 1, b"", errors)
 
     monkeypatch.setattr(subprocess, "run", run)
-    return Image(NAME, Path("auth.json")).manifest()
+    return Image(NAME).manifest()
 
 
 @pytest.mark.parametrize(

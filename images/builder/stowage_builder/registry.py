@@ -71,6 +71,7 @@ class Image:
         Raises:
             StoreFailed: the registry doesn't say.
         """
+        self._check()
         done = self._run("inspect", "--raw", *self._access(""), f"docker://{self.name}")
         if done.returncode == 0:
             return done.stdout
@@ -102,6 +103,22 @@ class Image:
         done = self._run("copy", *options, f"oci:{layout}", f"docker://{self.name}")
         if done.returncode:
             raise self._failed("pushed", _last_words(done.stderr))
+
+    def _check(self) -> None:
+        """Whether what was given is there: skopeo would go on without it, and fail as if it were wrong."""
+        missing = ""
+        if self.auth_file is not None and not self.auth_file.is_file():
+            missing = (
+                "there are no credentials; make the Secret that builds.registry.secretName of the policy"
+                " names, of type kubernetes.io/dockerconfigjson"
+            )
+        elif self.trust is not None and not any(self.trust.glob("*.crt")):
+            missing = (
+                "there is no certificate of its authority; make the ConfigMap that builds.registry.trust of"
+                " the policy names, with its key"
+            )
+        if missing:
+            raise StoreFailed(f"{self.name} can't be looked up: {self.registry}: {missing}")
 
     def _access(self, side: str) -> list[str]:
         """The options by which skopeo gets at the registry; a copy has two sides."""

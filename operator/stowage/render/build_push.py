@@ -56,17 +56,21 @@ def transfer(command: str, reference: str, registry: ImageRegistry, image: str, 
 
 
 def transfer_volumes(registry: ImageRegistry) -> list[Object]:
-    """The volumes that these containers need."""
+    """The volumes that these containers need.
+
+    Where a Secret or a ConfigMap is missing the pod starts all the same: what pulls says what is missing, and
+    a pod that waits for it would say nothing until the deadline.
+    """
     volumes: list[Object] = [
         {"name": RESULT_VOLUME, "emptyDir": {}},
         {"name": TRANSFER_VOLUME, "emptyDir": {}},
     ]
     if registry.secret_name is not None:
         items = [{"key": ".dockerconfigjson", "path": "config.json"}]
-        secret = {"secretName": registry.secret_name, "items": items}
+        secret = {"secretName": registry.secret_name, "items": items, "optional": True}
         volumes.append({"name": CREDENTIALS_VOLUME, "secret": secret})
     if registry.trust is not None:
         items = [{"key": registry.trust.key, "path": "ca.crt"}]
-        trusted = {"name": registry.trust.config_map_name, "items": items}
+        trusted = {"name": registry.trust.config_map_name, "items": items, "optional": True}
         volumes.append({"name": TRUST_VOLUME, "configMap": trusted})
     return volumes

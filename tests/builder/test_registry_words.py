@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +18,16 @@ READING = "reading manifest shop.digits.7857db14 in registry.example.com/team/mo
 
 def said(monkeypatch: pytest.MonkeyPatch, words: str) -> bytes | None:
     """What comes of a look at the tag where skopeo ends with these words."""
+    ends_with(monkeypatch, words)
+    return Image(NAME).manifest()
 
+
+def ends_with(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
     def run(command: Any, **_: Any) -> subprocess.CompletedProcess[bytes]:
         errors = FATAL.format(NAME, words.replace('"', '\\"')).encode()
         return subprocess.CompletedProcess(command, 1, b"", errors)
 
     monkeypatch.setattr(subprocess, "run", run)
-    return Image(NAME).manifest()
 
 
 @pytest.mark.parametrize(
@@ -62,4 +66,16 @@ def test_signatures_in_addresses_are_not_shown(monkeypatch: pytest.MonkeyPatch) 
         said(monkeypatch, words)
     assert str(caught.value) == (
         f'{NAME} can\'t be looked up: Put "https://store.example.com/x": something else'
+    )
+
+
+def test_a_repository_that_must_be_there_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A look finds no tag then; the push says why there can be none."""
+    words = "name unknown: The repository with name 'team/models' does not exist in the registry with id '1'"
+    assert said(monkeypatch, words) is None
+    with pytest.raises(StoreFailed) as caught:
+        Image(NAME).push(tmp_path)
+    assert str(caught.value) == (
+        f"{NAME} can't be pushed: registry.example.com: it has no such repository, and makes none by itself;"
+        f" create it ({words})"
     )

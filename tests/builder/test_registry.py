@@ -210,6 +210,26 @@ def test_what_a_script_put_beside_the_result_is_not_pushed(
     assert "'model.onnx', which is no file that a build makes" in message(transfer("push", result, image))
 
 
+@pytest.mark.parametrize("linked", ["the folder", "the report"])
+def test_no_link_leads_what_pushes_to_its_own_credentials(
+    transfer: Transfer, registry: Registry, image: str, tmp_path: Path, linked: str
+) -> None:
+    """They are JSON, too: as a report they would stand in the image, and in the pod's last words."""
+    secret, result = tmp_path / "secret", tmp_path / "result"
+    secret.mkdir()
+    (secret / "stowage-build.json").write_bytes(registry.auth_file.read_bytes())
+    if linked == "the folder":
+        result.symlink_to(secret)
+    else:
+        result.mkdir()
+        (result / "stowage-build.json").symlink_to(secret / "stowage-build.json")
+
+    done = transfer("push", result, image)
+
+    assert "is reached by a link, which no build makes" in message(done)
+    assert "auths" not in json.dumps(done.report) + done.errors
+
+
 def test_a_wrong_password_is_said_and_not_shown(
     build: Build, transfer: Transfer, registry: Registry, image: str, tmp_path: Path
 ) -> None:

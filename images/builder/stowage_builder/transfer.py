@@ -43,11 +43,8 @@ def push(folder: Path, image: Image) -> dict[str, Any]:
     Raises:
         StoreFailed: the tag is something else's, or the registry doesn't take it.
     """
-    try:
-        report: dict[str, Any] = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8"))
-        lasting = {k: v for k, v in report.items() if k not in PASSING}
-    except (OSError, ValueError, AttributeError) as error:
-        raise StoreFailed(f"{folder} has no report of a build: {error}") from error
+    report = _report(folder)
+    lasting = {k: v for k, v in report.items() if k not in PASSING}
     files = [path for path in folder.iterdir() if path.name != REPORT_NAME]
     with tempfile.TemporaryDirectory() as place:
         layout = Path(place) / "layout"
@@ -66,6 +63,21 @@ def push(folder: Path, image: Image) -> dict[str, Any]:
             "what changed a new name"
         )
     return {**report, "image": digest_of_bytes(there)}
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    """What the builder wrote. A script that measured the quality may have put a link there, to credentials
+    that only this process sees: nothing is read by way of one."""
+    file = folder / REPORT_NAME
+    if folder.is_symlink() or file.is_symlink():
+        raise StoreFailed(f"{file} is reached by a link, which no build makes")
+    try:
+        report = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreFailed(f"{folder} has no report of a build: {error}") from error
+    if not isinstance(report, dict):
+        raise StoreFailed(f"{file} holds no report of a build")
+    return report
 
 
 def _built(image: Image, index: bytes) -> dict[str, Any]:

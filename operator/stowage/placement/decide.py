@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 
 from stowage.api.reasons import Code
 from stowage.placement.backoffs import NO_BACKOFFS, Backoffs
@@ -13,7 +13,7 @@ from stowage.placement.capacity import Ledger, Room
 from stowage.placement.decision import Chosen, Decision, Verdict
 from stowage.placement.giving_way import may_give_way
 from stowage.placement.lazy import Lazy
-from stowage.placement.options import Option, first, join, weigh
+from stowage.placement.options import Option, best_first, first, join, without_room
 from stowage.placement.order import why_not
 from stowage.placement.outcome import nowhere, outcome, what_failed
 from stowage.placement.reasons import Reason
@@ -72,7 +72,7 @@ def _decide(
         best = first(freed.ledger(), able, backoffs)
         if best is not None:
             return _replacing(_choose(demand, freed, best, rejected))
-    verdicts = Lazy(lambda: chain(weigh(ledger, able, backoffs)[1], rejected))
+    verdicts = Lazy(lambda: chain(without_room(ledger, able, backoffs), rejected))
     return Decision(
         placements=(),
         verdicts=verdicts,
@@ -102,9 +102,13 @@ class Lot:
         """The room before anything is chosen."""
         return Ledger(self.snapshot, self.demand.key, self.released)
 
-    def weigh(self) -> tuple[list[Option], list[Verdict]]:
-        """All options, the best first, and verdicts on what has no room."""
-        return weigh(self.ledger(), self.able, self.backoffs)
+    def options(self) -> Iterator[Option]:
+        """All of them, the best first."""
+        return best_first(self.ledger(), self.able, self.backoffs)
+
+    def full(self) -> Iterator[Verdict]:
+        """Verdicts on what has no room."""
+        return without_room(self.ledger(), self.able, self.backoffs)
 
 
 def _nothing_wanted(able: Sequence[Candidate], rejected: Sequence[Verdict]) -> Decision:
@@ -125,9 +129,9 @@ def _choose(demand: Demand, lot: Lot, best: Option, rejected: Sequence[Verdict])
     if left and demand.policy.spec.split == "Allowed":
         ledger = lot.ledger()
         ledger.take(best.candidate.pool, best.candidate.requests, count)
-        left = join(chosen, lot.weigh()[0][1:], ledger, left)
+        left = join(chosen, islice(lot.options(), 1, None), ledger, left)
     if len(chosen) == 1 and not best.capacity.free and demand.policy.spec.serve_while_provisioning:
-        chosen += _meanwhile(best, lot.weigh()[0])
+        chosen += _meanwhile(best, lot.options())
     return Decision(
         placements=tuple(chosen),
         verdicts=Lazy(lambda: _verdicts(chosen, best, lot, rejected)),
@@ -142,13 +146,12 @@ def _verdicts(
     chosen: Sequence[Chosen], best: Option, lot: Lot, rejected: Sequence[Verdict]
 ) -> Iterator[Verdict]:
     """What lost to the best, what has no room, what can't serve."""
-    options, full = lot.weigh()
     picked = {_identity(c.candidate) for c in chosen}
-    for other in options:
+    for other in lot.options():
         if _identity(other.candidate) not in picked:
             why = why_not(other.candidate, other.rank, best.candidate, best.rank)
             yield Verdict(other.candidate, True, (why,))
-    yield from full
+    yield from lot.full()
     yield from rejected
 
 
@@ -156,7 +159,7 @@ def _identity(candidate: Candidate) -> tuple[str, str]:
     return candidate.placement.id, candidate.pool.accelerator_class.name
 
 
-def _meanwhile(best: Option, options: Sequence[Option]) -> list[Chosen]:
+def _meanwhile(best: Option, options: Iterable[Option]) -> list[Chosen]:
     """What serves while nodes of an earlier tier are being provisioned: the best of a later tier that has
     room at once. It isn't kept by later decisions, so it drains as soon as the nodes are there and serve."""
     for option in options:

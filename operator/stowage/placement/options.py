@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from operator import attrgetter
 
 from stowage.api.reasons import Code
@@ -50,26 +51,41 @@ def backed_off(candidate: Candidate, backoffs: Backoffs) -> Reason | None:
     return None
 
 
-def weigh(
+def best_first(
     ledger: Ledger, able: Iterable[Candidate], backoffs: Backoffs, wanted: int | None = None
-) -> tuple[list[Option], list[Verdict]]:
-    """The candidates that have room for one replica at least, best first, and the verdicts on the rest.
+) -> Iterator[Option]:
+    """The candidates that have room for one replica at least, in the order of their ranks; weighed no
+    further than somebody looks.
 
     Args:
-        able: the best first, room aside.
+        able: the best first, room aside, so that one that has all room it needs comes when it is its turn.
         wanted: replicas to be given room. None: all that each candidate needs.
     """
-    options: list[Option] = []
-    full: list[Verdict] = []
+    partial: list[Option] = []
+    for _, same_tier in groupby(able, key=attrgetter("tier")):
+        later: list[Option] = []
+        for candidate in same_tier:
+            if backoffs and backed_off(candidate, backoffs):
+                continue
+            found = _weigh_one(ledger, candidate, wanted)
+            if found is None:
+                continue
+            if found.rank.partial:
+                partial.append(found)
+            elif found.rank.room > Room.FREE:
+                later.append(found)
+            else:
+                yield found
+        yield from sorted(later, key=attrgetter("rank"))
+    yield from sorted(partial, key=attrgetter("rank"))
+
+
+def without_room(ledger: Ledger, able: Iterable[Candidate], backoffs: Backoffs) -> Iterator[Verdict]:
+    """Verdicts on those that have no room, or are left alone."""
     for candidate in able:
         failed = backed_off(candidate, backoffs) if backoffs else None
-        found = _weigh_one(ledger, candidate, wanted) if failed is None else None
-        if found is not None:
-            options.append(found)
-        else:
-            full.append(Verdict(candidate, False, (failed or _no_room(ledger, candidate),)))
-    options.sort(key=attrgetter("rank"))
-    return options, full
+        if failed is not None or _weigh_one(ledger, candidate, None) is None:
+            yield Verdict(candidate, False, (failed or _no_room(ledger, candidate),))
 
 
 def first(ledger: Ledger, able: Iterable[Candidate], backoffs: Backoffs) -> Option | None:
@@ -139,7 +155,7 @@ def _untolerated(pool: Pool, demand: Demand) -> list[str]:
     return sorted({t.key for n in pool.nodes for t in n.taints if t.key not in known})
 
 
-def join(chosen: list[Chosen], options: Sequence[Option], ledger: Ledger, left: int) -> int:
+def join(chosen: list[Chosen], options: Iterable[Option], ledger: Ledger, left: int) -> int:
     """Adds placements of a split to ``chosen`` until nothing is left, or no option is.
 
     Returns how many replicas are left.

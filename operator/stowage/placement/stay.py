@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ from stowage.placement.decision import Chosen, Decision, Verdict
 from stowage.placement.gain import better, gather
 from stowage.placement.giving_way import is_leaving, room_freed
 from stowage.placement.lazy import Lazy
-from stowage.placement.options import backed_off, join, may_join, room_in, weigh
+from stowage.placement.options import backed_off, best_first, join, may_join, room_in
 from stowage.placement.order import Rank, rank, why_not
 from stowage.placement.outcome import outcome
 from stowage.placement.reasons import Reason
@@ -143,7 +143,7 @@ def stay(
     if left > 0:
         used = {k.candidate.pool.key for k in kept if k.replicas}  # also where they wait
         others = [c for c in able if c.pool.key not in used]
-        options, _ = weigh(ledger, others, backoffs, wanted=left)
+        options = list(best_first(ledger, others, backoffs, wanted=left))  # before anything is taken
         left = join(chosen, options, ledger, left)
     freed = room_freed(snapshot, kept, rooms) if left > 0 else 0
     chosen, waiting = _with_waiting(chosen, kept, left)
@@ -208,14 +208,12 @@ def _verdicts(
     able: Sequence[Candidate],
     rejected: Sequence[Verdict],
     backoffs: Backoffs,
-) -> tuple[Verdict, ...]:
-    """Verdicts on all that wasn't chosen, the best first."""
+) -> Iterator[Verdict]:
+    """Verdicts on all that wasn't chosen, the best first, which is the order of ``able``."""
     taken = {c.as_placed for c in chosen}
-    others = sorted((c for c in able if c.placement not in taken), key=_neutral)
-    return (
-        *(_verdict(c, chosen[0].candidate if chosen else c, backoffs) for c in others),
-        *(v for v in rejected if v.candidate.placement not in taken),
-    )
+    best = chosen[0].candidate if chosen else None
+    yield from (_verdict(c, best or c, backoffs) for c in able if c.placement not in taken)
+    yield from (v for v in rejected if v.candidate.placement not in taken)
 
 
 def _verdict(other: Candidate, best: Candidate, backoffs: Backoffs) -> Verdict:

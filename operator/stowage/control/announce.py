@@ -26,11 +26,17 @@ def transitions(
         if now is None:
             continue
         changed = was is None or (was.status, was.reason) != (now.status, now.reason)
-        repeats = kind == "Ready" and now.status == "False" and now.reason == new["Placed"].reason
+        repeats = kind == "Ready" and now.status == "False" and _is_said(now, new["Placed"], found)
         if (changed and not repeats) or (kind == "Placed" and moved and not changed):
             routine = now.status == "True" or now.reason in ("Starting", "Moving")
             found.append(("Normal" if routine else "Warning", now.reason, now.message))
     return [*_failures(before, after), *_builds(before, after), *found]
+
+
+def _is_said(ready: Condition, placed: Condition, found: list[tuple[str, str, str]]) -> bool:
+    """Whether what is told of Placed says this, too: that what has just been placed is starting is plain."""
+    just_placed = placed.status == "True" and any(reason == placed.reason for _, reason, _ in found)
+    return ready.reason == placed.reason or (ready.reason == "Starting" and just_placed)
 
 
 def _failures(

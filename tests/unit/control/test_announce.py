@@ -48,8 +48,8 @@ MOVING: State = ("False", "Moving")
         pytest.param(
             None,
             status(PLACED, STARTING, "a"),
-            [("Normal", "Placed"), ("Normal", "Starting")],
-            id="placed at first",
+            [("Normal", "Placed")],
+            id="placed at first: that it starts is plain",
         ),
         pytest.param(None, status(FULL, FULL), [("Warning", "NoCapacity")], id="unplaced: said once"),
         pytest.param(status(PLACED, STARTING, "a"), status(PLACED, STARTING, "a"), [], id="the same"),
@@ -59,8 +59,14 @@ MOVING: State = ("False", "Moving")
         pytest.param(
             status(FULL, FULL),
             status(PLACED, STARTING, "a"),
-            [("Normal", "Placed"), ("Normal", "Starting")],
+            [("Normal", "Placed")],
             id="room came",
+        ),
+        pytest.param(
+            status(PLACED, SERVING, "a"),
+            status(PLACED, STARTING, "a"),
+            [("Normal", "Starting")],
+            id="starts anew where it was",
         ),
         pytest.param(
             status(PLACED, SERVING, "a"),

@@ -51,9 +51,19 @@ def parse(manifest: Mapping[str, Any], *, lenient: bool = False) -> Resource:
 
 def _present(value: Any) -> Any:
     """The manifest without nulls, which the API server takes for absent fields; templates leave many."""
-    if isinstance(value, Mapping):
-        return {key: _present(each) for key, each in value.items() if each is not None}
-    return [_present(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return {
+            key: each if type(each) in _PLAIN else _present(each)
+            for key, each in value.items()
+            if each is not None
+        }
+    if isinstance(value, list):
+        return [each if type(each) in _PLAIN else _present(each) for each in value]
+    return _present(dict(value)) if isinstance(value, Mapping) else value
+
+
+_PLAIN = frozenset({str, int, bool, float})
+"""Most of what there is."""
 
 
 def _model(manifest: Mapping[str, Any]) -> type[Resource]:

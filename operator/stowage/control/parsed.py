@@ -41,7 +41,10 @@ class Parser(Generic[R]):
 
     def __call__(self, body: Body) -> Parsed[R]:
         key, metadata = object_key(body), body["metadata"]
-        whole = {"apiVersion": API_VERSION, **body, "kind": self._kind}
+        read = {
+            name: each for name, each in metadata.items() if name != "managedFields"
+        }  # as large as the rest
+        whole = {"apiVersion": API_VERSION, **body, "kind": self._kind, "metadata": read}
         common: dict[str, Any] = {
             "generation": metadata.get("generation", 0),
             "uid": metadata.get("uid", ""),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from stowage.cluster.ports import Body, Cluster, ResourceType
@@ -41,6 +40,10 @@ def _left_over(meant: Body, stored: Body) -> Body:
 
 def _filled(value: Any) -> Any:
     """The value without empty lists, which kubectl describe would show as fields without a value."""
-    if isinstance(value, Mapping):
-        return {name: _filled(each) for name, each in value.items() if each != []}
-    return [_filled(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return {
+            name: _filled(each) if isinstance(each, dict | list) else each
+            for name, each in value.items()
+            if each != []
+        }
+    return [_filled(each) if isinstance(each, dict | list) else each for each in value]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.variant import Variant
 from stowage.placement import checks
@@ -34,9 +36,17 @@ class Faults:
         self._demand = demand
         self._runtimes = snapshot.runtimes
         self._variants = demand.variants
+        self._groups = groups
         self._arithmetics = [arithmetic(v) for v in self._variants]
-        self._of_runtime = [self._of_variant(groups[0], v) for v in self._variants] if groups else []
-        self._loading = [[r for r, n in enumerate(faults) if not n] for faults in self._of_runtime]
+
+    # Computed at the first look: whoever only stays where it is needs none of it.
+    @cached_property
+    def _of_runtime(self) -> list[list[int]]:
+        return [self._of_variant(self._groups[0], v) for v in self._variants] if self._groups else []
+
+    @cached_property
+    def _loading(self) -> list[list[int]]:
+        return [[r for r, n in enumerate(faults) if not n] for faults in self._of_runtime]
 
     def running(self, group: PoolGroup, variant: int) -> list[Candidate]:
         """The candidates of a variant that can run on the group, unmeasured."""

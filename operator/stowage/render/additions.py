@@ -10,6 +10,7 @@ from stowage.api.reasons import Code
 from stowage.api.reserved import is_reserved_variable
 from stowage.placement.decision import Decision
 from stowage.placement.reasons import Reason
+from stowage.render.memo import once
 
 _VLLM = {"--reasoning-parser"}
 _LLAMA_CPP = (
@@ -47,11 +48,16 @@ def refused_addition(decision: Decision) -> Reason | None:
 
 def reserved_argument(workload: InferenceDeployment, runtime: InferenceRuntime) -> str | None:
     """The first extra argument that is the runtime's own, in any way that servers let one write it."""
-    reserved = [_flag(r) for r in runtime.spec.reserved_arguments]
+    reserved = _reserved_flags(runtime) if workload.spec.template.extra_arguments else ()
     for argument in workload.spec.template.extra_arguments:
         if argument.startswith("-") and any(_means(_flag(argument), r) for r in reserved):
             return argument
     return None
+
+
+@once
+def _reserved_flags(runtime: InferenceRuntime) -> tuple[str, ...]:
+    return tuple(_flag(r) for r in runtime.spec.reserved_arguments)
 
 
 def reserved_variable(workload: InferenceDeployment, runtime: InferenceRuntime) -> str | None:

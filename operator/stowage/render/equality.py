@@ -61,7 +61,7 @@ _EMPTY_MEANS_SOMETHING = frozenset({"emptyDir"})
 _FREE_MAPS = frozenset({"annotations", "labels", "matchLabels", "nodeSelector", "selector"})
 """Maps with keys of our own choosing, where an empty text is as good as any other."""
 
-_NOT_OURS = frozenset({"metadata.resourceVersion", "metadata.managedFields", "metadata.generation"})
+_NOT_OURS = frozenset(("metadata", name) for name in ("resourceVersion", "managedFields", "generation"))
 """What a caller adds for the API server, or the API server for itself."""
 
 Names = tuple[str, ...]
@@ -95,7 +95,7 @@ def _differences(wanted: Any, found: Any, path: str, names: Names, *, exact: boo
     if isinstance(wanted, str) and wanted == found:
         return  # most of it
     exact = exact or (bool(names) and names[-1] in _EXACT)
-    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+    if _is_map(wanted) and _is_map(found):
         yield from _map_differences(wanted, found, path, names, exact=exact)
     elif _is_list(wanted) and _is_list(found):
         if keys := _list_keys(names):
@@ -110,8 +110,10 @@ def _map_differences(
     wanted: Mapping[str, Any], found: Mapping[str, Any], path: str, names: Names, *, exact: bool
 ) -> Iterator[str]:
     for name, value in wanted.items():
+        if value is None or (isinstance(value, str) and value == found.get(name)):
+            continue
         below = (*names, name)
-        if value is None or ".".join(below) in _NOT_OURS:
+        if below in _NOT_OURS:
             continue
         if name in found:
             yield from _differences(value, found[name], _join(path, name), below, exact=exact)
@@ -166,7 +168,7 @@ def _not_rendered(owned: Mapping[str, Any], rendered: Any, path: str) -> Iterato
     for step, below in owned.items():
         kind, _, rest = step.partition(":")
         if kind == "f":
-            inside = isinstance(rendered, Mapping) and rest in rendered
+            inside = _is_map(rendered) and rest in rendered
             where, value = _join(path, rest), rendered[rest] if inside else None
         elif kind == "k":
             key = json.loads(rest)
@@ -227,6 +229,10 @@ def _is_absent(value: Any, names: Names) -> bool:
             return inside and names[-1] not in _EMPTY_MEANS_SOMETHING
         case _:
             return not value
+
+
+def _is_map(value: Any) -> bool:
+    return isinstance(value, dict) or isinstance(value, Mapping)  # noqa: SIM101 - the first is the quick one
 
 
 def _is_list(value: Any) -> bool:

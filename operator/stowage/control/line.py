@@ -21,6 +21,7 @@ from stowage.control.queue import WorkQueue
 from stowage.control.workers import run_one
 from stowage.control.world import World
 from stowage.placement.decision import Decision
+from stowage.placement.in_vain import InVain
 from stowage.placement.reasons import Reason
 from stowage.render.names import deployment_name
 from stowage.render.transition import Serving
@@ -48,6 +49,8 @@ class Turn:
     """Asked once it is known that a decision needs room which its Deployments don't have yet."""
     decided: Callable[[], None] = lambda: None
     """Told when the decision is made and its room reserved."""
+    in_vain: Callable[[InVain], None] = lambda _: None
+    """Told of a decision that found no room."""
 
 
 ANY_TIME = Turn()
@@ -67,6 +70,8 @@ class Line:
         self._queue = queue
         self._look = look
         self._joined: set[Key] = set()  # those placed that want more
+        self._asked: set[Key] = set()  # those to look at whether there is room or not
+        self._in_vain: dict[Key, InVain] = {}
         self._locks: dict[Key, asyncio.Lock] = {}
 
     def order(self) -> list[Key]:
@@ -78,20 +83,31 @@ class Line:
         """Looks at one out of turn, which is when it changed. One that waits behind others is left to the
         line, and so is one that turns out to want more room than it has."""
         if key in self._world.waiting and self._is_behind(key):
-            self._queue.add(ROOM)
+            self.ask([key])
             return
         async with self._locked(key):
-            done = await self._look(key, Turn(may_take=lambda: not self._is_behind(key)))
+            turn = Turn(may_take=lambda: not self._is_behind(key), in_vain=self._remembers(key))
+            done = await self._look(key, turn)
         if not done and key in self._world.workloads.items:
             self._joined.add(key)
             self._queue.add(ROOM)
 
+    def ask(self, keys: Iterable[Key]) -> None:
+        """Has those that wait looked at when it is their turn, since something else than room changed."""
+        self._asked.update(keys)
+        self._queue.add(ROOM)
+
     async def offer(self) -> None:
-        """Offers what room there is to all that wait, in their order."""
+        """Offers what room there is to all that wait, in their order. Those that found none are passed over
+        as long as there is none for them."""
         self._joined &= self._world.workloads.items.keys()
+        self._asked &= self._world.workloads.items.keys()
+        self._in_vain = {k: v for k, v in self._in_vain.items() if k in self._world.waiting}
         running: set[asyncio.Task[None]] = set()
         try:
             for key in self.order():
+                if not self._has_hope(key):
+                    continue
                 while len(running) >= MOST_AT_ONCE:
                     _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 decided = asyncio.Event()
@@ -109,8 +125,18 @@ class Line:
 
     async def _in_turn(self, _: WorkKey, *, key: Key, decided: asyncio.Event) -> None:
         self._joined.discard(key)
+        self._asked.discard(key)
         async with self._locked(key):
-            await self._look(key, Turn(decided=decided.set))
+            await self._look(key, Turn(decided=decided.set, in_vain=self._remembers(key)))
+
+    def _remembers(self, key: Key) -> Callable[[InVain], None]:
+        """What takes in that this look was in vain; the one before counts no longer."""
+        self._in_vain.pop(key, None)
+        return partial(self._in_vain.__setitem__, key)
+
+    def _has_hope(self, key: Key) -> bool:
+        known = self._in_vain.get(key)
+        return known is None or key in self._asked or known.may_have_ended(self._world.snapshot())
 
     def _locked(self, key: Key) -> asyncio.Lock:
         """The queue never runs a key twice at a time, but the line runs keys of its own."""

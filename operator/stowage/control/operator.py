@@ -36,7 +36,7 @@ from stowage.control.queue import WorkQueue
 from stowage.control.reconcile import SECONDS, Reconciler, utc_now
 from stowage.control.scope import Scope
 from stowage.control.store import OnChange
-from stowage.control.triggers import Triggers, affected_first
+from stowage.control.triggers import Triggers, hit
 from stowage.control.watchdog import Watchdog
 from stowage.control.world import World
 from stowage.observe import metrics
@@ -214,17 +214,23 @@ class Operator:
         if plural == "fleet":
             self.world.discover()
             self._report_problems()
-            in_line = set(self._line.order())
-            for each in affected_first(self.world):
-                if each[1:] not in in_line:
-                    self.queue.add(each)
-            self.queue.add(ROOM)
+            self._look_at_all()
         elif key == ROOM:
             await self._line.offer()
         elif plural == ports.PLACEMENT_POLICIES.plural:
             await self._report_policies()
         else:
             await self._line.look((namespace, name))
+
+    def _look_at_all(self) -> None:
+        """Those first that have lost a node, then those in line for room; the others can wait."""
+        in_line, lost = self._line.order(), hit(self.world)
+        self._line.ask(in_line)
+        behind = set(in_line)
+        for key in sorted(self.world.workloads.items):
+            if key not in behind:
+                work = (ports.INFERENCE_DEPLOYMENTS.plural, *key)
+                self.queue.add(work, can_wait=key not in lost)
 
     async def _report_policies(self) -> None:
         """A policy is the whole cluster's: operators that serve some namespaces only write nothing to it."""

@@ -30,6 +30,9 @@ TERMINAL_FIRST_SECONDS = 5.0
 """After how long a terminal error is first tried again; then three times as long, and so on. An API server
 that has just started answers 403 until it knows its roles: that mustn't hold up an object for minutes."""
 
+FAIR_SHARE = 8
+"""One key of so many that are given out is one of those that can wait, as long as there are any."""
+
 TERMINAL_SECONDS = 300.0
 """The longest of these waits: the cause (RBAC, a webhook) may have been mended unseen."""
 
@@ -62,8 +65,10 @@ class WorkQueue(Generic[K]):
         self._random = random
         self._idle_within = idle_within
         self._waiting: dict[K, float] = {}  # since when, in the order of arrival
+        self._unhurried: dict[K, float] = {}  # the same, of those that can wait
+        self._given_out = 0
         self._running: dict[K, float] = {}  # since when
-        self._again: set[K] = set()  # added while running
+        self._again: dict[K, bool] = {}  # added while running, and whether that can wait
         self._due: dict[K, float] = {}
         self._timers: list[tuple[float, int, K]] = []  # a heap; stale where it disagrees with _due
         self._order = itertools.count()
@@ -74,35 +79,53 @@ class WorkQueue(Generic[K]):
 
     def __len__(self) -> int:
         self._promote()
-        return len(self._waiting)
+        return self._depth
+
+    @property
+    def _depth(self) -> int:
+        return len(self._waiting) + len(self._unhurried)
 
     @property
     def idle(self) -> bool:
         """Nothing waits, runs, or is due soon: what was asked for has been done."""
         self._promote()
         soon = self._clock() + self._idle_within
-        return not (self._waiting or self._running) and all(when > soon for when in self._due.values())
+        return not (self._depth or self._running) and all(when > soon for when in self._due.values())
 
-    def add(self, key: K) -> None:
-        """Run the key as soon as a worker is free; if it runs now, once more afterwards."""
+    def add(self, key: K, *, can_wait: bool = False) -> None:
+        """Run the key as soon as a worker is free; if it runs now, once more afterwards.
+
+        Args:
+            can_wait: it comes after those that can't, but for a share, so that a sweep over everything holds
+                up nothing that just changed.
+        """
         if self._closed:
             return
         # A delayed run was to look at the world later; now it is looked at sooner, and may ask again.
         self._due.pop(key, None)
-        if key not in self._waiting and key not in self._again:
+        if not self._is_waiting(key):
             self._metrics.added()
         if key in self._running:
-            self._again.add(key)
+            self._again[key] = can_wait and self._again.get(key, True)
         else:
-            self._waiting.setdefault(key, self._clock())
-            self._metrics.depth(len(self._waiting))
-            self._changed.set()
+            self._wait(key, can_wait)
+
+    def _is_waiting(self, key: K) -> bool:
+        return key in self._waiting or key in self._unhurried or key in self._again
+
+    def _wait(self, key: K, can_wait: bool) -> None:
+        if not can_wait:
+            self._waiting.setdefault(key, self._unhurried.pop(key, self._clock()))
+        elif key not in self._waiting:
+            self._unhurried.setdefault(key, self._clock())
+        self._metrics.depth(self._depth)
+        self._changed.set()
 
     def add_after(self, key: K, seconds: float) -> None:
         """Run the key in so many seconds; of several wishes the earliest counts."""
         if seconds <= 0:
             self.add(key)
-        elif not self._closed and key not in self._waiting and key not in self._again:
+        elif not self._closed and not self._is_waiting(key):
             when = self._clock() + seconds
             if when < self._due.get(key, float("inf")):
                 self._due[key] = when
@@ -149,28 +172,34 @@ class WorkQueue(Generic[K]):
         """
         while not self._closed:
             self._promote()
-            if self._waiting and not self._held:
-                key, since = next(iter(self._waiting.items()))
-                del self._waiting[key]
+            if self._depth and not self._held:
+                key, since = self._next()
                 now = self._running[key] = self._clock()
                 self._metrics.taken(now - since)
-                self._metrics.depth(len(self._waiting))
+                self._metrics.depth(self._depth)
                 return key
             await self._sleep_until_due()
         raise QueueClosed
+
+    def _next(self) -> tuple[K, float]:
+        """Takes the longest waiting of those whose turn it is."""
+        self._given_out += 1
+        favoured, other = self._waiting, self._unhurried
+        if self._given_out % FAIR_SHARE == 0:
+            favoured, other = other, favoured
+        lane = favoured or other
+        key = next(iter(lane))
+        return key, lane.pop(key)
 
     def done(self, key: K) -> None:
         """The key's run is over."""
         since = self._running.pop(key, None)
         if since is not None:
             self._metrics.finished(self._clock() - since)
-        if key in self._again:
-            self._again.discard(key)
-            if not self._closed:
-                self._due.pop(key, None)
-                self._waiting[key] = self._clock()
-                self._metrics.depth(len(self._waiting))
-                self._changed.set()
+        can_wait = self._again.pop(key, None)
+        if can_wait is not None and not self._closed:
+            self._due.pop(key, None)
+            self._wait(key, can_wait)
 
     def running(self) -> dict[K, float]:
         """For how many seconds each run that is under way has been so; tells the metrics, too."""
@@ -187,6 +216,7 @@ class WorkQueue(Generic[K]):
         """Drop everything that waits and let ``get`` end; what runs may finish."""
         self._closed = True
         self._waiting.clear()
+        self._unhurried.clear()
         self._again.clear()
         self._due.clear()
         self._timers.clear()

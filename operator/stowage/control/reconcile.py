@@ -146,6 +146,8 @@ class Reconciler:
             decision = self.moves.decide(demand, current, review.left_alone)
         if takes_room(decision, serving) and not turn.may_take():
             return None
+        if decision.in_vain is not None:
+            turn.in_vain(decision.in_vain)
         step = transition(decision, serving)
         rolls = self.carrier.rolls(workload, step, serving)
         problem = await self._commit(demand, decision, step, rolls, turn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from stowage.cluster import ports
 from stowage.cluster.reflector import Key
@@ -23,8 +23,9 @@ CHILD_SECONDS = 0.2
 
 STARTING = ("", "ContainerCreating", "PodInitializing")
 """Why a container waits that only isn't there yet."""
-PROGRESS_SECONDS = 1.0
-"""The same for pods of ours that get on as they should: what that leads to, their Deployment tells."""
+PROGRESS_SECONDS = 5.0
+"""The same for pods of ours that get on as they should: what that leads to, their Deployment tells, mostly
+sooner, which is then the one look for both."""
 
 FLEET = frozenset(
     r.plural
@@ -105,9 +106,7 @@ def _is_troubled(pod: OwnPod | None) -> bool:
     return unschedulable or bool(state.ended or state.restarts) or state.waiting not in STARTING
 
 
-def affected_first(world: World) -> Iterator[WorkKey]:
-    """All InferenceDeployments, those first that hold something on a node that is gone."""
+def hit(world: World) -> set[Key]:
+    """The InferenceDeployments that hold something on a node that is gone."""
     nodes = world.nodes
-    hit = {h.owner for h in world.snapshot().holdings if any(("", node) not in nodes for node in h.bound)}
-    for key in sorted(world.workloads.items, key=lambda key: key not in hit):
-        yield ports.INFERENCE_DEPLOYMENTS.plural, *key
+    return {h.owner for h in world.snapshot().holdings if any(("", node) not in nodes for node in h.bound)}

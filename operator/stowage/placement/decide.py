@@ -12,6 +12,7 @@ from stowage.placement.candidates import Candidate
 from stowage.placement.capacity import Ledger, Room
 from stowage.placement.decision import Chosen, Decision, Verdict
 from stowage.placement.giving_way import may_give_way
+from stowage.placement.in_vain import InVain
 from stowage.placement.lazy import Lazy
 from stowage.placement.options import Option, best_first, first, join, without_room
 from stowage.placement.order import why_not
@@ -80,6 +81,7 @@ def _decide(
         outcome=what_failed(failed[0].placement, backoffs)
         if failed
         else nowhere(snapshot, demand, verdicts, serving=bool(mine)),
+        in_vain=None if mine else InVain.of(snapshot, able, demand.policy.spec.tolerations),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from stowage.api.reasons import Code
 from stowage.placement.candidates import Candidate
+from stowage.placement.in_vain import InVain
 from stowage.placement.reasons import Reason
 from stowage.placement.snapshot import Placement
 
@@ -53,6 +54,8 @@ class Decision:
     """Ids of candidates that the policy's ``moveBack`` would move to once they have been so for long enough,
     the best first. Empty where the policy has none."""
 
+    in_vain: InVain | None = field(default=None, compare=False, repr=False)
+    """What was looked for where there was no room for anything, and nothing serves."""
     fails: Callable[[Placement], tuple[Reason, ...] | None] | None = field(
         default=None, compare=False, repr=False
     )

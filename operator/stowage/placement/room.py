@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from stowage.placement.capacity import Capacity, Free, available, slots
@@ -28,6 +28,11 @@ class RegionRoom:
         self._forget()
         for one in held:
             self._reserve(region.pools[one.pool], one.requests, one.reserved, elsewhere=True)
+
+    @property
+    def pools(self) -> Collection[Pool]:
+        """The region's pools."""
+        return self._region.pools.values()
 
     def _forget(self) -> None:
         self._with_devices: dict[PoolKey, tuple[list[Free], int]] = {}
@@ -204,6 +209,11 @@ class RoomIndex:
             for region, mine in zip(terrain.regions, held, strict=True)
         ]
         return cls(terrain, regions, owners)
+
+    @property
+    def regions(self) -> Sequence[RegionRoom]:
+        """The room by region. What is free in one is the same as long as it is the very same object."""
+        return self._regions
 
     def held_by(self, owner: Owner) -> tuple[Holding, ...]:
         """The owner's holdings, by Deployment."""

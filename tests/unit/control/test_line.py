@@ -16,6 +16,7 @@ from stowage.control.line import ROOM, Line, Turn, WorkKey
 from stowage.control.queue import WorkQueue
 from stowage.control.waiting import waits
 from stowage.control.world import World
+from stowage.placement.in_vain import InVain
 
 POLICY = {"default": True, "priorityClasses": ["interactive", "batch"]}
 
@@ -67,6 +68,7 @@ class Bench:
         self.wants_room = True
         self.fails: set[str] = set()
         self.writes = asyncio.Event()
+        self.in_vain: InVain | None = None
 
     async def look(self, key: Key, turn: Turn) -> bool:
         if self.wants_room and not turn.may_take():
@@ -74,6 +76,8 @@ class Bench:
         self.seen.append(key[1])
         if key[1] in self.fails:
             raise Retry("no answer")
+        if self.in_vain is not None:
+            turn.in_vain(self.in_vain)
         turn.decided()
         await self.writes.wait()
         return True
@@ -161,6 +165,29 @@ async def test_one_that_needs_no_more_room_is_looked_at_at_once() -> None:
     bench.wants_room = False
     await bench.line.look(("shop", "placed"))
     assert (bench.seen, len(bench.queue)) == (["placed"], 0)
+
+
+@on_a_loop
+async def test_what_looked_in_vain_is_passed_over_until_there_may_be_room_or_it_asks() -> None:
+    bench = Bench(infd("first", "False", "1"), infd("second", "False", "2"))
+    bench.writes.set()
+    snapshot = bench.world.snapshot()
+    bench.in_vain = InVain(snapshot.pools, {}, (), snapshot.room.regions)
+    await bench.line.offer()
+    assert bench.seen == ["first", "second"]
+    await bench.line.offer()
+    assert bench.seen == ["first", "second"]
+    # Its spec, its policy or what it waits for changed: whoever is behind others asks for its turn.
+    await bench.line.look(("shop", "second"))
+    await bench.line.offer()
+    assert bench.seen == ["first", "second", "second"]
+    bench.line.ask(bench.line.order())
+    await bench.line.offer()
+    assert bench.seen[3:] == ["first", "second"]
+    # Other pools than those that were looked at.
+    bench.in_vain.pools = (*snapshot.pools, None)  # type: ignore[assignment]
+    await bench.line.offer()
+    assert bench.seen[5:] == ["first", "second"]
 
 
 @on_a_loop

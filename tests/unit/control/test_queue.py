@@ -11,6 +11,7 @@ import pytest
 from stowage.cluster.errors import ClusterError, Conflict, Forbidden, Gone, NotConfigured, Retry, Terminal
 from stowage.control.queue import (
     BASE_SECONDS,
+    FAIR_SHARE,
     TERMINAL_FIRST_SECONDS,
     TERMINAL_SECONDS,
     QueueClosed,
@@ -101,6 +102,48 @@ def test_a_key_waits_once_and_keys_keep_their_order(bench: Bench) -> None:
         return [await bench.take() for _ in range(len(bench.queue))]
 
     assert asyncio.run(scenario()) == ["a", "b", "c"]
+
+
+def test_what_can_wait_comes_later_but_for_its_share(bench: Bench) -> None:
+    async def scenario() -> list[str]:
+        sweep = [f"all-{number}" for number in range(4)]
+        for key in sweep:
+            bench.queue.add(key, can_wait=True)
+        for number in range(2 * FAIR_SHARE):
+            bench.queue.add(f"new-{number}")
+        assert bench.waiting() == len(sweep) + 2 * FAIR_SHARE
+        return [await bench.take() for _ in range(bench.waiting())]
+
+    order = asyncio.run(scenario())
+    assert order[FAIR_SHARE - 1 :: FAIR_SHARE][:2] == ["all-0", "all-1"]
+    assert order[-2:] == ["all-2", "all-3"]
+    assert [key for key in order if key.startswith("new")] == [f"new-{n}" for n in range(2 * FAIR_SHARE)]
+
+
+def test_what_could_wait_is_hurried_by_a_change(bench: Bench) -> None:
+    async def scenario() -> list[str]:
+        for key in ("a", "b"):
+            bench.queue.add(key, can_wait=True)
+        bench.queue.add("c")
+        bench.queue.add("b")
+        bench.queue.add("c", can_wait=True)
+        return [await bench.take() for _ in range(bench.waiting())]
+
+    assert asyncio.run(scenario()) == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(True, False), (False, True), (True, True)])
+def test_what_runs_waits_as_the_most_hurried_of_its_changes(bench: Bench, first: bool, second: bool) -> None:
+    async def scenario() -> list[str]:
+        bench.queue.add("a")
+        await bench.take()
+        bench.queue.add("a", can_wait=first)
+        bench.queue.add("a", can_wait=second)
+        bench.queue.add("sweep", can_wait=True)
+        bench.queue.done("a")
+        return [await bench.take() for _ in range(bench.waiting())]
+
+    assert asyncio.run(scenario()) == (["sweep", "a"] if first and second else ["a", "sweep"])
 
 
 def test_a_key_added_while_it_runs_runs_again_afterwards(bench: Bench) -> None:

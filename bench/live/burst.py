@@ -8,7 +8,7 @@ from bench.book import Book
 from bench.live import timeline
 from bench.live.bare_writer import READY
 from bench.live.following import is_placed, is_ready
-from bench.live.measures import AGENT, INFDS, facts_of, in_ms, told
+from bench.live.measures import AGENT, INFDS, SERVER, facts_of, in_ms, told
 from bench.live.site import Site, model, site
 from bench.live.sizes import Size
 from bench.scenarios import Result
@@ -57,15 +57,16 @@ async def _burst(count: int, yard: Result) -> Result:
     async with site() as here:
         await here.nodes("l4-spot", -(-count // 8))
         await asyncio.sleep(SETTLE_SECONDS)
-        log, before = here.mark(), here.usage()
+        log, before, server = here.mark(), here.usage(), here.server_seconds()
         await here.client.create(INFDS, (model(f"burst-{n}") for n in range(count)))
         await here.rows.until(is_placed, count, "placed")
         await here.rows.until(is_ready, count, "ready")
         await asyncio.sleep(SETTLE_SECONDS)
         stories, counts = timeline.read(log, AGENT)
-        after = here.usage()
+        after, server = here.usage(), here.server_seconds() - server
     facts = facts_of(stories, counts)
     facts["CPU s"] = round(after.cpu_seconds - before.cpu_seconds, 1)
+    facts[SERVER] = round(server, 1)
     facts["peak MiB"] = round(after.peak)
     if count == len(yard.milliseconds):
         facts["of the bare writer"] = round(facts["a second"] / yard.facts["a second"], 2)
@@ -78,13 +79,14 @@ async def _yardstick(count: int) -> Result:
         await here.nodes("l4-spot", -(-count // 8))
         await _start_bare_writer(here)
         await asyncio.sleep(SETTLE_SECONDS)
-        log = here.mark()
+        log, server = here.mark(), here.server_seconds()
         await here.client.create(INFDS, (model(f"burst-{n}") for n in range(count)))
         await here.until(lambda: asyncio.to_thread(_written, log), lambda n: n >= count, "written")
         await asyncio.sleep(SETTLE_SECONDS)
         stories, counts = timeline.read(log, AGENT)
+        facts = {**facts_of(stories, counts), SERVER: round(here.server_seconds() - server, 1)}
     name = f"yardstick: bare writer, {count} at once"
-    return Result(name, in_ms(told(stories)), facts_of(stories, counts), clock="wall")
+    return Result(name, in_ms(told(stories)), facts, clock="wall")
 
 
 async def _start_bare_writer(here: Site) -> None:

@@ -14,6 +14,7 @@ from stowage.cluster.transport import USER_AGENT
 INFDS = f"{GROUP}/namespaces/{NAMESPACE}/inferencedeployments"
 AGENT = USER_AGENT.partition("/")[0] + "/"
 """With which the operator's user agent starts."""
+SERVER = "CPU s of the API server"
 
 
 def told(stories: dict[Key, Story]) -> list[Story]:

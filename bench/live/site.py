@@ -21,7 +21,7 @@ from bench.live.following import Following, following
 from bench.live.process import Usage, usage, wanted_seconds
 from devcluster.audit import AuditLog
 from devcluster.cluster import LocalCluster
-from devcluster.components import CONTROLLER_MANAGER, KWOK, SCHEDULER
+from devcluster.components import API_SERVER, CONTROLLER_MANAGER, KWOK, SCHEDULER
 from devcluster.fleet import FLEET_LABEL, NodeGroup, load_fleet
 from devcluster.operatorprocess import NAME, OperatorProcess
 from devcluster.processes import Command, Lifetime, ProcessRecord, start_process
@@ -74,6 +74,10 @@ class Site:
     def usage(self, name: str = NAME) -> Usage:
         """What the operator, or another process, has taken."""
         return usage(self.pid(name))
+
+    def server_seconds(self) -> float:
+        """CPU time of the API server so far, which on a small machine is what bounds most."""
+        return self.usage(API_SERVER).cpu_seconds
 
     def kill(self, name: str = NAME) -> None:
         """As a crash does. Raises ProcessLookupError where it has ended by itself."""

@@ -10,7 +10,7 @@ from bench.live import fleet as fleets
 from bench.live import foreign, heartbeats, timeline
 from bench.live.campaign import Campaign, timed
 from bench.live.following import is_judged, is_placed, is_ready
-from bench.live.measures import AGENT, INFDS, facts_of, in_ms, told
+from bench.live.measures import AGENT, INFDS, SERVER, facts_of, in_ms, told
 from bench.scenarios import Result
 
 SAMPLE_SECONDS = 2.0
@@ -21,12 +21,14 @@ UNREADY_SECONDS = 40.0
 async def fleet(made: Campaign) -> None:
     """Start until synced; all deployments at once until placed and ready; steady state."""
     here, size, book = made.here, made.size, made.book
+    server = here.server_seconds()
     ready = await timed(here.operator.restart)
     used = here.usage()
     started = {
         "nodes": size.nodes,
         "foreign pods": made.foreign,
         "CPU s": round(used.cpu_seconds, 1),
+        SERVER: round(here.server_seconds() - server, 1),
         "peak MiB": round(used.peak),
     }
     book.keep(Result(f"fleet: start until ready, {size.nodes} nodes", (ready * 1e3,), started, clock="wall"))
@@ -39,7 +41,7 @@ async def fleet(made: Campaign) -> None:
 async def place(made: Campaign) -> None:
     """Creates all InferenceDeployments at once, and waits until they serve."""
     here, count, book = made.here, made.size.deployments, made.book
-    log, before = here.mark(), here.usage()
+    log, before, server = here.mark(), here.usage(), here.server_seconds()
     await here.client.create(INFDS, fleets.deployments(0, count))
     book.say(f"{count} InferenceDeployments are created")
     await here.rows.until(is_judged, count, "judged")
@@ -49,6 +51,7 @@ async def place(made: Campaign) -> None:
     facts = facts_of(stories, counts)
     facts |= {"placed": placed, "ready": serving}
     facts["CPU s"] = round(here.usage().cpu_seconds - before.cpu_seconds, 1)
+    facts[SERVER] = round(here.server_seconds() - server, 1)
     facts["peak MiB"] = round(here.usage().peak)
     book.keep(Result(f"fleet: {made.title}, all at once", in_ms(told(stories)), facts, clock="wall"))
 

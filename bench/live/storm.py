@@ -14,7 +14,7 @@ from bench.live import timeline
 from bench.live.campaign import Campaign
 from bench.live.client import Object
 from bench.live.following import LONGEST_SECONDS, Row
-from bench.live.measures import AGENT
+from bench.live.measures import AGENT, SERVER
 from bench.live.site import NAMESPACE
 from bench.scenarios import Result
 from devcluster.audit import AuditLog
@@ -44,7 +44,7 @@ async def storm(made: Campaign) -> None:
     before = await deployments(made)
     affected = sorted({d.owner for d in before.values() if d.pool in gone})
     book.say(f"{len(lost)} nodes of {len(gone)} pools vanish; {len(affected)} deployments are on them")
-    log, used, start = here.mark(), here.usage().cpu_seconds, time.time()
+    log, used, server, start = here.mark(), here.usage().cpu_seconds, here.server_seconds(), time.time()
     await here.client.each(lost, lambda name: here.client.send("DELETE", f"/api/v1/nodes/{name}"))
     deleting = time.time() - start
     await _over(made, affected, gone)
@@ -61,6 +61,7 @@ async def storm(made: Campaign) -> None:
         **moves(before, after, log, gone),
         "writes each": round(timeline.total(counts) / max(1, len(affected)), 2),
         "CPU s": round(here.usage().cpu_seconds - used, 1),
+        SERVER: round(here.server_seconds() - server, 1),
         "peak MiB": round(here.usage().peak),
     }
     name = f"storm: {made.title}, until"

@@ -140,6 +140,8 @@ def test_a_move_ends_though_the_schema_of_status_was_another_meanwhile(town: Tow
         finally:
             write_crds(stage, lambda _: None)
     assert placements() == 1
+    stage.patch(f"infd/{busy}", {"spec": {"template": None}})  # the tests after this one need no slow pods
+    town.converged()
 
 
 def test_a_namespace_is_deleted_in_the_midst_of_a_move(town: Town) -> None:

@@ -89,23 +89,8 @@ def without_room(ledger: Ledger, able: Iterable[Candidate], backoffs: Backoffs) 
 
 
 def first(ledger: Ledger, able: Iterable[Candidate], backoffs: Backoffs) -> Option | None:
-    """The best option; looks no further than it must.
-
-    Args:
-        able: the best first, room aside.
-    """
-    best: Option | None = None
-    for candidate in able:
-        if best is not None and not best.rank.partial and candidate.tier != best.candidate.tier:
-            break  # all that follow are of later tiers
-        if backoffs and backed_off(candidate, backoffs):
-            continue
-        found = _weigh_one(ledger, candidate, None)
-        if found is not None and (best is None or found.rank < best.rank):
-            best = found
-            if not found.rank.partial and found.rank.room == Room.FREE:
-                break  # all that follow in its tier are worse on the goal
-    return best
+    """The best option; looks no further than it must."""
+    return next(best_first(ledger, able, backoffs), None)
 
 
 def _weigh_one(ledger: Ledger, candidate: Candidate, wanted: int | None) -> Option | None:

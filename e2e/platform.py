@@ -18,6 +18,7 @@ DATA = Path(__file__).with_name("data")
 CATALOG = MODULE.parent / "operator" / "stowage" / "catalog" / "runtimes"
 NAMESPACE = "e2e"
 VANISHING = DATA / "vanishing.yaml"
+BUILD_SECONDS = 600
 PLURAL = "inferencedeployments.stowage.dev"
 
 
@@ -64,6 +65,33 @@ def deployments(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
     return items
 
 
+def pods(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
+    """The pods that serve an InferenceDeployment."""
+    selector = f"stowage.dev/inference-deployment={name}"
+    items: list[dict[str, Any]] = kubectl.json("-n", NAMESPACE, "get", "pods", "--selector", selector)[
+        "items"
+    ]
+    return items
+
+
+def variant_of(found: Workload, name: str) -> dict[str, Any]:
+    """What the status says of a variant; empty before it does."""
+    variants = (found.manifest.get("status") or {}).get("variants") or ()
+    return next((each for each in variants if each["name"] == name), {})
+
+
+def built(kubectl: Kubectl, name: str, variant: str) -> dict[str, Any]:
+    """Wait until a variant of an InferenceDeployment is built, and return what the status says of it."""
+    seen = eventually(
+        lambda: variant_of(workload(kubectl, name), variant),
+        lambda now: now.get("state") in ("Built", "Failed"),
+        f"variant {variant} is built",
+        BUILD_SECONDS,
+    )
+    assert seen["state"] == "Built", seen
+    return seen
+
+
 def address(kubectl: Kubectl, name: str) -> str:
     """HOST:PORT of the Service of an InferenceDeployment."""
     spec = kubectl.json("-n", NAMESPACE, "get", "service", name)["spec"]
@@ -76,9 +104,12 @@ __all__ = [
     "VANISHING",
     "add_nodes",
     "address",
+    "built",
     "deployments",
     "mlserver_override",
+    "pods",
     "ready_on",
     "remove_nodes",
+    "variant_of",
     "workload",
 ]

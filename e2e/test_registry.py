@@ -13,7 +13,7 @@ import pytest
 from devcluster.kubectl import Kubectl
 from e2e.client import Client
 from e2e.clusters import REAL_LABEL, Cluster
-from e2e.platform import DATA, NAMESPACE, address, ready_on, workload
+from e2e.platform import DATA, NAMESPACE, address, built, pods, ready_on, workload
 from e2e.registry import AUTHORITIES, PULL, PUSH, Registry
 from e2e.waiting import eventually
 
@@ -21,7 +21,6 @@ NAME = "digits-registry"
 POLICY = "e2e-registry"
 GATE = Decimal("0.97")
 """requirements.minQuality of data/digits-registry.yaml."""
-BUILD_SECONDS = 600
 
 
 @pytest.fixture
@@ -40,33 +39,33 @@ def test_a_built_variant_is_pushed_pulled_by_the_node_and_served(
     kubectl("apply", "-f", "-", input=json.dumps(_policy(repository)))
     kubectl("apply", "-f", str(DATA / f"{NAME}.yaml"))
 
-    built = _built(kubectl)
-    assert built["uri"].startswith(f"oci://{repository}@sha256:")
+    first = built(kubectl, NAME, "int8")
+    assert first["uri"].startswith(f"oci://{repository}@sha256:")
     # By the script, in a Job's pod, where it saw no credentials: else it had failed.
-    assert built["metric"] == "among the first two, as user 65532"
-    assert GATE <= Decimal(built["quality"]) <= 1
+    assert first["metric"] == "among the first two, as user 65532"
+    assert GATE <= Decimal(first["quality"]) <= 1
     _serves_int8(kubectl)
     ready_on(kubectl, NAME, "CPU")
     tally = network_client.ask(address(kubectl, NAME), "unseen")
     assert tally.failed == 0, tally
     assert tally.right > 0.95 * tally.requests, tally
-    (pod,) = _pods(kubectl)
+    (pod,) = pods(kubectl, NAME)
     (volume,) = (each for each in pod["spec"]["volumes"] if each["name"] == "model")
-    assert volume["image"]["reference"] == built["uri"].removeprefix("oci://")
+    assert volume["image"]["reference"] == first["uri"].removeprefix("oci://")
     assert "containerd/" in registry.log()
     log = kubectl("-n", NAMESPACE, "logs", pod["metadata"]["name"]).stdout
-    assert f"the digest is the expected one, {built['digest']}" in log
+    assert f"the digest is the expected one, {first['digest']}" in log
     assert "serving /models/int8/model.onnx as 'digits' by onnxruntime" in log
 
     # Made anew, with nothing that remembers: what is in the registry is used, and not built again.
     kubectl("-n", NAMESPACE, "delete", "infd", NAME, "--cascade=foreground")
     kubectl("apply", "-f", str(DATA / f"{NAME}.yaml"))
-    again = _built(kubectl)
+    again = built(kubectl, NAME, "int8")
     job = again["provenance"]["job"]
     said = json.loads(kubectl("-n", NAMESPACE, "logs", f"job/{job}", "-c", "builder").stdout)
     assert said["reused"] is True
     stays = ("uri", "digest", "size", "quality", "metric")
-    assert {key: again[key] for key in stays} == {key: built[key] for key in stays}
+    assert {key: again[key] for key in stays} == {key: first[key] for key in stays}
     kubectl("-n", NAMESPACE, "delete", "infd", NAME)
 
 
@@ -99,33 +98,11 @@ def _policy(repository: str) -> dict[str, Any]:
     }
 
 
-def _built(kubectl: Kubectl) -> dict[str, Any]:
-    """Wait until int8 is built, and return what the status says of it."""
-
-    def look() -> dict[str, Any]:
-        status = workload(kubectl, NAME).manifest.get("status") or {}
-        return next((each for each in status.get("variants") or () if each["name"] == "int8"), {})
-
-    ends = ("Built", "Failed")
-    seen = eventually(look, lambda now: now.get("state") in ends, "int8 is built", BUILD_SECONDS)
-    assert seen["state"] == "Built", seen
-    return seen
-
-
 def _serves_int8(kubectl: Kubectl) -> None:
     """Wait until the object is Ready by int8, and no pod of another variant is left."""
 
     def look() -> tuple[bool, list[str], int]:
         found = workload(kubectl, NAME)
-        return found.settled, [each["variant"] for each in found.placements], len(_pods(kubectl))
+        return found.settled, [each["variant"] for each in found.placements], len(pods(kubectl, NAME))
 
     eventually(look, lambda seen: seen == (True, ["int8"], 1), "int8 alone serves")
-
-
-def _pods(kubectl: Kubectl) -> list[dict[str, Any]]:
-    """The pods that serve."""
-    selector = f"stowage.dev/inference-deployment={NAME}"
-    items: list[dict[str, Any]] = kubectl.json("-n", NAMESPACE, "get", "pods", "--selector", selector)[
-        "items"
-    ]
-    return items

@@ -10,7 +10,7 @@ from devcluster.kubectl import Kubectl
 from devcluster.workloads import Workload
 from e2e.client import Client, Tally
 from e2e.figures import Figures
-from e2e.platform import DATA, address, ready_on, workload
+from e2e.platform import DATA, address, built, pods, ready_on, variant_of, workload
 from e2e.waiting import eventually
 
 NAME = "digits-network"
@@ -28,7 +28,7 @@ def test_a_variant_is_built_gated_and_served_without_a_failed_request(
     service = address(kubectl, NAME)
 
     with network_client.traffic(service, "clear", PAUSE_SECONDS) as traffic:
-        int8, coarse = (_built(kubectl, name) for name in ("int8", "coarse"))
+        int8, coarse = (built(kubectl, NAME, name) for name in ("int8", "coarse"))
         _serves(kubectl, "int8")
         by_int8 = network_client.ask(service, "unseen")
         found = workload(kubectl, NAME)
@@ -59,34 +59,14 @@ def test_a_variant_is_built_gated_and_served_without_a_failed_request(
     kubectl("-n", "e2e", "delete", "infd", NAME)
 
 
-def _variant(found: Workload, name: str) -> dict[str, Any]:
-    """What the status says of a variant; empty before it does."""
-    variants = (found.manifest.get("status") or {}).get("variants") or ()
-    return next((each for each in variants if each["name"] == name), {})
-
-
-def _built(kubectl: Kubectl, name: str) -> dict[str, Any]:
-    """Wait until a variant is built, and return what the status says of it."""
-
-    def look() -> dict[str, Any]:
-        return _variant(workload(kubectl, NAME), name)
-
-    ends = ("Built", "Failed")
-    seen = eventually(look, lambda now: now.get("state") in ends, f"variant {name} is built", 600)
-    assert seen["state"] == "Built", seen
-    return seen
-
-
 def _serves(kubectl: Kubectl, variant: str) -> None:
     """Wait until an object is Ready by one variant, and no pod of another is left."""
 
     def look() -> tuple[bool, list[str], set[str]]:
         found = workload(kubectl, NAME)
-        selector = f"stowage.dev/inference-deployment={NAME}"
-        pods = kubectl.json("-n", "e2e", "get", "pods", "--selector", selector)["items"]
         models = {
             mount["mountPath"]
-            for pod in pods
+            for pod in pods(kubectl, NAME)
             for container in pod["spec"]["containers"]
             for mount in container["volumeMounts"]
             if mount["mountPath"].startswith("/models/")
@@ -103,11 +83,11 @@ def _reason(found: Workload, variant: str) -> tuple[str, str]:
     return next(((r["code"], r["message"]) for r in reasons if r["code"] == "QualityTooLow"), ("", ""))
 
 
-def _too_low(built: dict[str, Any], asked: str) -> tuple[str, str]:
+def _too_low(variant: dict[str, Any], asked: str) -> tuple[str, str]:
     """The reason that a variant of this quality must have."""
     return (
         "QualityTooLow",
-        f"quality of {built['name']} is {built['quality']} "
+        f"quality of {variant['name']} is {variant['quality']} "
         f"(top-1 agreement with the reference, 1620 examples), at least {asked} is asked",
     )
 
@@ -127,7 +107,7 @@ def _report(kubectl: Kubectl, figures: Figures, traffic: Tally, answered: dict[s
     """What was measured of each variant."""
     rows = []
     for name in ("fp32", "int8", "coarse"):
-        found, tally = _variant(workload(kubectl, NAME), name), answered.get(name)
+        found, tally = variant_of(workload(kubectl, NAME), name), answered.get(name)
         latency = float(found["profiles"][0]["latencySeconds"]) * 1e6
         rows.append(
             (

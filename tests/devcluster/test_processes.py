@@ -89,6 +89,23 @@ def test_what_ignores_the_request_is_killed(table: ProcessTable, tmp_path: Path)
     assert not record.is_alive()
 
 
+FIRST_THREAD_ENDS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_whose_first_thread_has_ended_still_runs(table: ProcessTable, tmp_path: Path) -> None:
+    command = Command("threads", [sys.executable, "-c", FIRST_THREAD_ENDS], tmp_path / "log", tmp_path)
+    record = start_process(command, table, Lifetime.EPHEMERAL)
+    while "State:\tZ" not in Path(f"/proc/{record.pid}/status").read_text():
+        time.sleep(0.02)
+    assert record.is_alive()
+    table.stop()
+    assert not record.is_alive()
+
+
 def test_a_program_name_with_parentheses_and_spaces_is_read_right(
     table: ProcessTable, tmp_path: Path
 ) -> None:

@@ -54,7 +54,7 @@ class ProcessRecord:
     """The kernel's boot id, since start times repeat after a reboot."""
 
     def is_alive(self) -> bool:
-        """Whether this very process still runs; a zombie does not."""
+        """Whether this very process still runs; a zombie does not, unless threads of it still do."""
         alive = self.boot == boot_id() and self.start_time == start_time_of(self.pid)
         if not alive and self.pid in _children and os.waitpid(self.pid, os.WNOHANG)[0]:
             _children.remove(self.pid)
@@ -165,14 +165,20 @@ def wait_until_gone(record: ProcessRecord, timeout: float) -> bool:
 
 
 def start_time_of(pid: int) -> int | None:
-    """Return when a process was started, in clock ticks since boot; None for none or a zombie."""
+    """Return when a process was started, in clock ticks since boot; None for none, or one that has ended.
+
+    A process is a zombie as soon as its first thread has ended. The others may still be at it, and until
+    the last one is gone the process holds its ports.
+    """
+    folder = Path(f"/proc/{pid}")
     try:
-        content = Path(f"/proc/{pid}/stat").read_text()
+        content = (folder / "stat").read_text()
+        threads = len(os.listdir(folder / "task"))
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The second field is the program's name in parentheses, and may itself hold either of them.
     state, *fields = content.rpartition(")")[2].split()
-    return None if state in "ZX" else int(fields[18])
+    return None if state in "ZX" and threads <= 1 else int(fields[18])
 
 
 def boot_id() -> str:

@@ -229,7 +229,7 @@ class Waits:
 
 def waits_of(lists: list[Any], streams: list[Any], monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long a reflector waits after the errors of a script, always the longest that it may."""
-    monkeypatch.setattr("stowage.cluster.reflector.random", lambda: 1.0)
+    monkeypatch.setattr("stowage.cluster.listwatch.random", lambda: 1.0)
     waits = Waits()
 
     async def scenario() -> None:
@@ -257,7 +257,7 @@ def test_failures_in_a_row_wait_longer_even_when_lists_succeed(monkeypatch: pyte
 
 def test_a_watch_that_lasted_had_begun_well_even_without_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     """Namespaces hardly ever change: each outage must not make the wait after the next one longer."""
-    monkeypatch.setattr("stowage.cluster.reflector._LASTED", 0.05)
+    monkeypatch.setattr("stowage.cluster.listwatch._LASTED", 0.05)
     lists = [[], Retry("away"), Retry("away"), [], [], []]
     streams = [[Retry("cut")], [0.1, Retry("cut")], [0.1, Retry("cut")], [None]]
     assert waits_of(lists, streams, monkeypatch) == [0.8, 1.6, 3.2, 0.8, 0.8]

@@ -76,8 +76,8 @@ def _login(context: str | None) -> Any:
     return login
 
 
-def settings_for(stores: Iterable[AnyStore]) -> kopf.OperatorSettings:
-    """kopf's settings: quiet, bounded, and filtered by the server where we can say what we want."""
+def settings_for() -> kopf.OperatorSettings:
+    """kopf's settings: quiet and bounded."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
@@ -90,9 +90,4 @@ def settings_for(stores: Iterable[AnyStore]) -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 1
     settings.queueing.exit_timeout = 0.5
     settings.process.ultimate_exiting_timeout = None  # kills the process even where kopf is to start again
-    for store in stores:
-        if store.selector:
-            resource = store.resource
-            selectors: Any = settings.watching.label_selectors
-            selectors[resource.group, resource.version, resource.plural] = store.selector
     return settings

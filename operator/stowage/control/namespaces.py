@@ -12,6 +12,7 @@ from stowage.cluster.circuit import Circuit
 from stowage.cluster.ports import NAMESPACES, Body, Cluster
 from stowage.cluster.reflector import Key, Reflector
 from stowage.control import resync
+from stowage.control.feed import Broke, Feed
 from stowage.control.watches import watch
 from stowage.control.world import World
 
@@ -39,20 +40,20 @@ def project_namespace(body: Body) -> Namespace:
 
 
 class Namespaces:
-    """Follows the namespaces, and runs kopf's watches where they belong."""
+    """Follows the namespaces, and runs the watches of what is in them where they belong."""
 
     def __init__(
-        self, cluster: Cluster, world: World, on_error: Callable[[Exception], None], circuit: Circuit
+        self, cluster: Cluster, world: World, broke: Broke, circuit: Circuit, context: str | None
     ) -> None:
         self.reflector: Reflector[Namespace] = Reflector(
             cluster,
             NAMESPACES,
             project=project_namespace,
             on_change=self._change,
-            on_error=on_error,
+            on_error=broke(NAMESPACES),
             pause=circuit.pause,
         )
-        self._circuit = circuit
+        self._circuit, self._context, self._broke = circuit, context, broke
         self._cluster, self._world = cluster, world
         self._moved = asyncio.Event()
         """Set when a namespace of the scope came or went."""
@@ -67,24 +68,24 @@ class Namespaces:
             self._moved.set()
         self._world.namespace_changed(key, None, None if new is None or new.going else new.labels)
 
-    async def watch(self, context: str | None, relisted: Callable[[], None]) -> NoReturn:
-        """Feeds the stores until cancelled: the cluster's from one kopf, those of each namespace of the scope
-        from another while the namespace is there, so that one that can't be read troubles no other.
+    async def watch(self, relisted: Callable[[], None]) -> NoReturn:
+        """Feeds the stores until cancelled: the cluster's by watches of its own, and so those of each
+        namespace of the scope while the namespace is there, so that one that can't be read troubles no other.
 
         Args:
             relisted: as for ``watches.watch``.
         """
         if not self._world.scope.only:
-            await watch(self._world, "", context, relisted, self._circuit)
+            await self._watches("", relisted)
         async with asyncio.TaskGroup() as group:
-            group.create_task(watch(self._world, "", context, relisted, self._circuit), name="watches")
+            group.create_task(self._watches("", relisted), name="watches")
             tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
             while True:
                 self._moved.clear()
                 await self._part(tasks)
                 for name, uid in self._world.scope.there.items():
                     if (name, uid) not in tasks:
-                        one = self._one(name, context, relisted)
+                        one = self._one(name, relisted)
                         tasks[name, uid] = group.create_task(one, name=f"watches of {name}")
                 await self._moved.wait()
 
@@ -98,11 +99,19 @@ class Namespaces:
             self._world.leave(name)
             _log.info("namespace %s is gone", name)
 
-    async def _one(self, name: str, context: str | None, relisted: Callable[[], None]) -> None:
+    async def _one(self, name: str, relisted: Callable[[], None]) -> None:
         while True:
             if await resync.fill_place(self._cluster, self._world, name):
                 break
             await self._circuit.pause(RETRY_SECONDS)
         self._world.scope.watched.add(name)
         _log.info("watching namespace %s", name)
-        await watch(self._world, name, context, relisted, self._circuit)
+        await self._watches(name, relisted)
+
+    async def _watches(self, place: str, relisted: Callable[[], None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for store in self._world.children_in(place):
+                on_error = self._broke(store.resource)
+                feed = Feed(self._cluster, store, place, on_error, self._circuit.pause)
+                group.create_task(feed.run(), name=f"{store.resource.plural} {place}")
+            group.create_task(watch(self._world, place, self._context, relisted, self._circuit), name="kopf")

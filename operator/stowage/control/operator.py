@@ -93,7 +93,7 @@ class Operator:
         failures = Failures(cluster, self.world, own_pods)
         self._reconciler = Reconciler(cluster, self.world, self._look_again, failures, images=options.images)
         self._line = Line(self.world, self.queue, self._reconciler.reconcile)
-        self._namespaces = Namespaces(cluster, self.world, self._watch_broke(ports.NAMESPACES), circuit)
+        self._namespaces = Namespaces(cluster, self.world, self._watch_broke, circuit, options.context)
         own_pods_changed = self._triggers.own_pod(own_pods.change)
         self._reflectors: dict[str, Reflector[Any]] = {
             "nodes": self._reflector(ports.NODES, project_node, self.world.node_changed),
@@ -162,7 +162,7 @@ class Operator:
             )
             health.ready = True
             take_signals(self.leading.stop)
-            await self._namespaces.watch(self._options.context, self._resync.doubt)
+            await self._namespaces.watch(self._resync.doubt)
 
     async def _prepare(self) -> None:
         """Before the first decision of a leader: a standby's watches may have been cut without a word, and

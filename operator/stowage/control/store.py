@@ -1,4 +1,4 @@
-"""A local copy of one resource, fed by kopf's events and repaired by a periodic list.
+"""A local copy of one resource, fed by the events of a watch and repaired by a periodic list.
 
 An object deleted while a watch is broken never yields DELETED, so events alone would keep phantoms.
 """
@@ -57,6 +57,7 @@ class Store(Generic[T]):
         self._versions: dict[Key, int] = {}
         self._deleted: dict[Key, int] = {}
         self._gone: dict[str, None] = {}  # uids, the oldest first
+        self._listed: dict[str, str] = {}
 
     @property
     def items(self) -> Mapping[Key, T]:
@@ -66,6 +67,11 @@ class Store(Generic[T]):
     def version(self, key: Key) -> int:
         """The version of what is known; 0 of what isn't."""
         return self._versions.get(key, 0)
+
+    def listed_at(self, namespace: str = "") -> str:
+        """The resourceVersion of the last list of a namespace, or of all: where a watch can begin. Empty
+        where there was none."""
+        return self._listed.get(namespace, "")
 
     def observe(self, event: str | None, body: Body) -> None:
         """Takes in one event of a watch, or what a write returned."""
@@ -102,8 +108,10 @@ class Store(Generic[T]):
         """Takes a whole list for true, except where events since then know better.
 
         Args:
+            first: what it changes is none that a watch should have told of.
             namespace: the list is of this one only, and says nothing of others.
         """
+        self._listed[namespace] = listing.resource_version
         at = int(listing.resource_version) if listing.resource_version.isdigit() else 0
         listed: set[Key] = set()
         changes = 0
@@ -120,6 +128,7 @@ class Store(Generic[T]):
 
     def forget_namespace(self, namespace: str) -> None:
         """Drops all of a namespace that is gone."""
+        self._listed.pop(namespace, None)
         for key in [k for k in self._versions if k[0] == namespace]:
             self._drop(key)
         self._deleted = {k: v for k, v in self._deleted.items() if k[0] != namespace}

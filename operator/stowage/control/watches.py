@@ -36,8 +36,8 @@ _log = logging.getLogger(__name__)
 async def watch(
     world: World, place: str, context: str | None, relisted: Callable[[], None], circuit: Circuit
 ) -> NoReturn:
-    """Feeds the stores of a place from kopf's watches until cancelled. Where kopf ends, that is said in one
-    line, and it starts again.
+    """Feeds the stores of a place, but those of children, from kopf's watches until cancelled. Where kopf
+    ends, that is said in one line, and it starts again.
 
     Args:
         place: one of ``scope.places()``: the cluster, or a namespace.
@@ -74,8 +74,10 @@ class _Thread:
         self._ours = asyncio.get_running_loop()
         self._relisted = relisted
         self._place = place
-        self._registry = registry_for(world.stores_in(place), context, self._hand_over)
-        self._settings = settings_for(world.stores_in(place))
+        children = world.children_in(place)
+        stores = [store for store in world.stores_in(place) if store not in children]
+        self._registry = registry_for(stores, context, self._hand_over)
+        self._settings = settings_for()
         self._kopfs = asyncio.new_event_loop()
         self._kopfs.set_exception_handler(_stray_error)
         self._told_to_end = asyncio.Event()

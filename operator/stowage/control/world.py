@@ -139,8 +139,7 @@ class World:
 
     @property
     def stores(self) -> tuple[AnyStore, ...]:
-        """All that kopf's events feed and the resync repairs. Not nodes: of a fleet of thousands come some
-        twenty heartbeats a second that tell nothing, and kopf has a worker and a copy for each node."""
+        """All that the resync repairs. Not nodes and pods, which repair themselves."""
         return (
             self.classes,
             self.runtimes,
@@ -159,6 +158,11 @@ class World:
         if not self.scope.only:
             return self.stores
         return tuple(store for store in self.stores if store.resource.namespaced == bool(place))
+
+    def children_in(self, place: str) -> tuple[AnyStore, ...]:
+        """Those of what the operator makes; people make what the others keep."""
+        made = self.deployments, self.services, self.budgets, self.jobs
+        return tuple(store for store in self.stores_in(place) if store in made)
 
     def serve(self, namespace: str, *, readable: bool) -> None:
         """Takes in whether everything in a namespace of the scope could be listed."""

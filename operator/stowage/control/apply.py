@@ -156,7 +156,7 @@ async def delete(cluster: Cluster, store: AnyStore, key: Key) -> None:
 
 def _mark(rendered: Body, live: Child) -> bytes:
     """Tells any two pairs from each other."""
-    return blake2b(orjson.dumps(rendered) + b"\n" + live.text, digest_size=16).digest()
+    return blake2b(orjson.dumps(rendered) + live.packed.digest, digest_size=16).digest()
 
 
 def _check_owner(resource: ResourceType, workload: InferenceDeployment, name: str, live: Child) -> None:

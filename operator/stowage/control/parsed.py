@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -45,6 +46,8 @@ class Parser(Generic[R]):
             name: each for name, each in metadata.items() if name != "managedFields"
         }  # as large as the rest
         whole = {"apiVersion": API_VERSION, **body, "kind": self._kind, "metadata": read}
+        if (spec := self._unchanged_spec(key, metadata)) is not None:
+            whole["spec"] = spec
         common: dict[str, Any] = {
             "generation": metadata.get("generation", 0),
             "uid": metadata.get("uid", ""),
@@ -66,6 +69,15 @@ class Parser(Generic[R]):
         """Drops what is remembered of a deleted object."""
         self._last.pop(key, None)
         self._told.pop(key, None)
+
+    def _unchanged_spec(self, key: Key, metadata: Mapping[str, Any]) -> Any:
+        """The spec as it was read before, where this is the same generation of the same object: most changes
+        are of the status. It is neither read nor kept twice."""
+        last, generation = self._last.get(key), metadata.get("generation", 0)
+        if last is None or not generation:
+            return None
+        same = (last.metadata.uid, last.metadata.generation) == (metadata.get("uid", ""), generation)
+        return getattr(last, "spec", None) if same else None
 
     def _tell(self, key: Key, found: tuple[str, str]) -> None:
         """Once for an object and what is wrong with it: it is read again and again."""

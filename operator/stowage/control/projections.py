@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from sys import intern
 from typing import Any
 
-import orjson
-
 from stowage.api.meta import FIELD_MANAGER
 from stowage.api.quantity import parse_bytes, parse_count, parse_millis
 from stowage.cluster.ports import Body
+from stowage.control.packed import Packed
 from stowage.placement.snapshot import Amounts, Node, Placement, Taint
 from stowage.render.children import rolls_one_by_one
 from stowage.render.names import OWNER_LABEL, PLACEMENT_LABEL, RUNTIME_REVISION, SPEC_HASH, placement_of
@@ -127,8 +126,8 @@ class Child:
     owner_uid: str
     owner_kind: str
     owner_name: str
-    text: bytes
-    """The object as JSON, without what nobody here reads: a fifth of the memory that a dictionary takes."""
+    packed: Packed
+    """The object, without what nobody here reads."""
     labelled: str = ""
     """The InferenceDeployment that its label names."""
     revision: str = ""
@@ -153,9 +152,8 @@ class Child:
 
     @property
     def body(self) -> Body:
-        """The object, made anew of its text."""
-        found: Body = orjson.loads(self.text)
-        return found
+        """The object, made anew."""
+        return self.packed.body
 
 
 def controller_of(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -179,7 +177,7 @@ def project_child(body: Body) -> Child:
         owner_uid=controller.get("uid", ""),
         owner_kind=controller.get("kind", ""),
         owner_name=controller.get("name", ""),
-        text=orjson.dumps({**body, "status": None, "metadata": _ours(metadata)}),
+        packed=Packed.of({**body, "status": None, "metadata": _ours(metadata)}),
         labelled=(metadata.get("labels") or {}).get(OWNER_LABEL, ""),
         revision=annotations.get(RUNTIME_REVISION, ""),
         spec_hash=annotations.get(SPEC_HASH, ""),

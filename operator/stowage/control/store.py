@@ -98,9 +98,12 @@ class Store(Generic[T]):
         key = object_key(body)
         if _uid_of(body) in self._gone:
             return key, 0, None
+        version = version_of(body)
+        if version and version == self._versions.get(key):
+            return key, version, self._items.get(key)
         # Items of a list lack these two, and an object without them would differ from what we render.
         whole = {"apiVersion": self.resource.api_version, "kind": self.resource.kind, **body}
-        return key, version_of(body), self._read(key, whole)
+        return key, version, self._read(key, whole)
 
     def replace(
         self, listing: Listing[tuple[Key, int, T | None]], *, first: bool, namespace: str = ""

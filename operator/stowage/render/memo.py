@@ -1,31 +1,27 @@
-"""What follows from an immutable object alone, computed once."""
+"""Remembers what is derived from an immutable object for as long as somebody keeps the object."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
+from weakref import ref
 
 Subject = TypeVar("Subject")
 T = TypeVar("T")
 
-MOST = 4096
-"""Objects remembered by each function; some 100 bytes each beyond the objects, which somebody else keeps
-anyway while they are asked for."""
-
 
 def once(make: Callable[[Subject], T]) -> Callable[[Subject], T]:
-    """Remembers by identity: comparing two specs would cost more than what is saved. An identity can't be
-    another object's while the object is kept here, too."""
-    known: dict[int, tuple[Subject, T]] = {}
+    """Remembers by identity: comparing two specs would cost more than what is saved. The objects are not kept
+    alive by this; an identity can't be another object's before the entry of the first is gone."""
+    known: dict[int, tuple[ref[Subject], T]] = {}
 
     @wraps(make)
     def remembered(one: Subject) -> T:
-        found = known.get(id(one))
+        number = id(one)
+        found = known.get(number)
         if found is None:
-            if len(known) >= MOST:
-                known.clear()
-            found = known[id(one)] = one, make(one)
+            found = known[number] = ref(one, lambda _: known.pop(number, None)), make(one)
         return found[1]
 
     return remembered

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stowage.api.inference_deployment import InferenceDeployment
+from stowage.api.inference_deployment import InferenceDeployment, InferenceDeploymentSpec
 from stowage.api.inference_runtime import InferenceRuntime
 from stowage.api.meta import API_VERSION, FIELD_MANAGER, GROUP, Model
 from stowage.api.variant import Variant
@@ -68,13 +68,16 @@ def runtime_revision(runtime: InferenceRuntime) -> str:
     return _digest(json.dumps(_said(runtime.spec), sort_keys=True))
 
 
-@once
 def spec_hash(workload: InferenceDeployment) -> str:
     """Eight characters that change with the part of the spec that pods depend on.
 
     Replicas, policy, requirements and disruption are no part of a pod.
     """
-    spec = workload.spec
+    return _spec_hash(workload.spec)
+
+
+@once
+def _spec_hash(spec: InferenceDeploymentSpec) -> str:
     parts = [_said(spec.model), [_said(v) for v in spec.variants], _said(spec.template)]
     return _digest(json.dumps([*parts, spec.priority_class_name], sort_keys=True))
 

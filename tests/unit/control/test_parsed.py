@@ -120,3 +120,25 @@ def test_what_cannot_be_understood_is_logged_once(caplog: pytest.LogCaptureFixtu
         "InferenceDeployment shop/chat",
         "InferenceDeployment shop/chat",
     ]
+
+
+def test_a_status_that_changes_reads_and_keeps_the_spec_once() -> None:
+    read = parser()
+    first = read(changed())
+    second = read(changed(status={"observedGeneration": 1}, resourceVersion="11"))
+    assert first.value is not None
+    assert second.value is not None
+    assert second.value.spec is first.value.spec
+    assert second.value.status is not None
+    edited = read(changed(spec={"paused": True}, generation=2))
+    assert edited.value is not None
+    assert edited.value.spec.paused
+
+
+@pytest.mark.parametrize("metadata", [{"uid": "u2"}, {"generation": 2}, {"generation": 0}])
+def test_another_generation_or_object_has_a_spec_of_its_own(metadata: dict[str, Any]) -> None:
+    read = parser()
+    read(changed(**({"generation": 0} if metadata == {"generation": 0} else {})))
+    found = read(changed(spec={"paused": True}, **metadata))
+    assert found.value is not None
+    assert found.value.spec.paused

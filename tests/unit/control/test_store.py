@@ -167,3 +167,13 @@ def test_an_object_that_can_not_be_read_keeps_its_last_projection_and_harms_no_o
     bench.store.observe("MODIFIED", {**never, "metadata": {**never["metadata"], "resourceVersion": "6"}})
     bench.store.observe("DELETED", {**never, "metadata": {**never["metadata"], "resourceVersion": "7"}})
     assert bench.values == {"a": "x", "b": "fine"}
+
+
+def test_a_list_reads_only_what_is_new(bench: Bench) -> None:
+    read: list[str] = []
+    store: Store[str] = Store(NODES, lambda body: read.append(body["metadata"]["name"]) or "x", bench.changed)
+    store.observe("ADDED", node(5, "x"))
+    store.replace(Listing([store.decode(node(5, "x")), store.decode(node(6, "y", "b"))], "7"), first=False)
+    assert read == ["a", "b"]
+    assert set(store.items) == {("", "a"), ("", "b")}
+    assert store.repairs == 1

@@ -49,7 +49,7 @@ def _decide(
     ripe: frozenset[str],
     survey: Survey,
 ) -> Decision:
-    able, rejected = survey.able, survey.rejected
+    able, rejected = survey.able(), survey.rejected()
     kept = keep(snapshot, demand, survey.at(current), current, backoffs) if current else []
     ledger = Ledger(snapshot, demand.key, released=frozenset())
     staying = stay(snapshot, ledger, kept, able, rejected, backoffs, ripe) if kept else None

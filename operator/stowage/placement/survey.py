@@ -33,11 +33,18 @@ class Survey:
         self._faults = Faults(snapshot, demand, self._groups)
         self._offers: dict[int, Offers] = {}
         self._sizings = [Sizing(demand.workload, v) for v in demand.variants]
-        self.able: Sequence[Candidate] = Lazy(self.ordered)
+
+    # The survey keeps neither of the two sequences, which keep it: things that keep each other wait for the
+    # garbage collector, here with all candidates and the snapshot.
+
+    def able(self) -> Sequence[Candidate]:
         """Candidates against which nothing but room may stand, the best first but for room."""
-        self.rejected: Sequence[Verdict] = Lazy(self._nearest)
-        """Verdicts on the others: the nearest first, those with the fewest reasons and then the least
-        memory short."""
+        return Lazy(self._ordered)
+
+    def rejected(self) -> Sequence[Verdict]:
+        """Verdicts on the others: the nearest first, those with the fewest reasons and then the least memory
+        short."""
+        return Lazy(self._nearest)
 
     def at(self, placements: Iterable[Placement]) -> list[Candidate]:
         """The candidates of these placements, as measured anew, where there are such."""
@@ -61,8 +68,8 @@ class Survey:
             return failures(candidate, SUITS if candidate.devices else RUNS)
         return None
 
-    def ordered(self) -> Iterator[Candidate]:
-        """``able``, made tier by tier."""
+    def _ordered(self) -> Iterator[Candidate]:
+        """``able``, tier by tier."""
         tiers: dict[int, list[PoolGroup]] = {}
         for group in self._groups:
             if group.tier is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from stowage.placement import faults
 from stowage.placement.candidates import Candidate, enumerate_candidates, measure
 from stowage.placement.capacity import Capacity
 from stowage.placement.checks import MEASURED, RUNS, SUITS, UNMEASURED, failures
+from stowage.placement.decide import decide
 from stowage.placement.decision import Verdict
 from stowage.placement.offers import Offers
 from stowage.placement.order import HOPELESS, rank
@@ -127,8 +130,8 @@ def test_in_bulk_as_one_by_one(found: tuple[Pool, ...], demand: Demand) -> None:
     each = list(one_by_one(seen, demand))
     able = [c for c in each if isinstance(c, Candidate)]
     rejected = [v for v in each if isinstance(v, Verdict)]
-    assert list(survey.able) == sorted(able, key=lambda c: rank(c, Capacity(0, 0, 0), 1))
-    assert list(survey.rejected) == sorted(rejected, key=nearness)
+    assert list(survey.able()) == sorted(able, key=lambda c: rank(c, Capacity(0, 0, 0), 1))
+    assert list(survey.rejected()) == sorted(rejected, key=nearness)
     places = [c.placement for c in able]
     assert survey.at(places) == able
 
@@ -161,11 +164,28 @@ def test_pools_that_differ_in_one_thing_are_told_apart(name: str, goal: str) -> 
         survey, each = Survey(seen, demand), list(one_by_one(seen, demand))
         able = [c for c in each if isinstance(c, Candidate)]
         rejected = [v for v in each if isinstance(v, Verdict)]
-        assert list(survey.able) == sorted(able, key=lambda c: rank(c, Capacity(0, 0, 0), 1))
-        assert list(survey.rejected) == sorted(rejected, key=nearness)
+        assert list(survey.able()) == sorted(able, key=lambda c: rank(c, Capacity(0, 0, 0), 1))
+        assert list(survey.rejected()) == sorted(rejected, key=nearness)
 
 
 def test_every_check_is_in_one_part() -> None:
     runs = (*faults.OF_RUNTIME, *faults.OF_BINDING, *faults.OF_ARITHMETIC)
     assert (len(runs), set(runs)) == (len(RUNS), set(RUNS))
     assert sorted(map(repr, (*UNMEASURED, *MEASURED))) == sorted(map(repr, SUITS))
+
+
+@pytest.mark.parametrize("looked_at", [0, 1, 4, 100_000])
+def test_a_decision_leaves_nothing_for_the_garbage_collector(looked_at: int) -> None:
+    """A fleet makes thousands of them in a minute, each with its candidates and a snapshot."""
+    found = [replace(BASE, name=f"p{number}") for number in range(8)]
+    seen = Snapshot(tuple(found), tuple(RUNTIMES), {})
+    demand = Demand(workload(VARIANTS), policy())
+    gc.collect()
+    gc.disable()
+    try:
+        decision = decide(seen, demand, ())
+        list(islice(decision.verdicts, looked_at))
+        del decision
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 
 import pytest
-from tests.cluster_client.test_reflector import Script, deleted, modified, pod
+from tests.cluster_client.test_reflector import Script, deleted, modified, pod, running
+from tests.cluster_client.test_reflector_on_server import CONFIG_MAPS, config_map, until
 
 from devcluster.cluster import LocalCluster
 from stowage.cluster.client import KubernetesCluster
 from stowage.cluster.errors import Gone
-from stowage.cluster.ports import PODS, Body, Listing, ResourceType
+from stowage.cluster.ports import PODS, Body, Listing
 from stowage.cluster.reflector import Key
 from stowage.control.feed import Feed
 from stowage.control.store import Store
-
-CONFIG_MAPS = ResourceType("", "v1", "configmaps", "ConfigMap")
 
 
 def nothing(key: Key, old: str | None, new: str | None) -> None:
@@ -40,11 +38,8 @@ def play(store: Store[str], lists: list[Any], streams: list[Any]) -> Script:
             """Waits for nothing after an error."""
 
         feed = Feed(script, store, "", errors.append, at_once)  # type: ignore[arg-type] # it can't write
-        task = asyncio.create_task(feed.run())
-        await asyncio.wait_for(script.finished.wait(), 30)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        async with running(feed):
+            await asyncio.wait_for(script.finished.wait(), 30)
         return script
 
     return asyncio.run(scenario())
@@ -81,29 +76,20 @@ def test_nothing_is_lost_between_a_list_and_the_watch(local_cluster: LocalCluste
     def value(body: Body) -> str:
         return str(body["data"]["value"])
 
-    def config_map(name: str, data: str) -> Body:
-        metadata = {"name": name, "namespace": namespace, "labels": {"fed": namespace}}
-        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"value": data}}
-
     async def scenario() -> None:
-        store: Store[str] = Store(CONFIG_MAPS, value, nothing, f"fed={namespace}")
+        store: Store[str] = Store(CONFIG_MAPS, value, nothing, f"mirror={namespace}")
         async with KubernetesCluster.connect(kubeconfig=local_cluster.kubeconfig) as cluster:
-            made = await cluster.apply(CONFIG_MAPS, config_map("phantom", "1"))
-            await cluster.apply(CONFIG_MAPS, config_map("stays", "1"))
+            made = await cluster.apply(CONFIG_MAPS, config_map(namespace, "phantom", "1"))
+            await cluster.apply(CONFIG_MAPS, config_map(namespace, "stays", "1"))
             listing = await cluster.list(
                 CONFIG_MAPS, decode=store.decode, namespace=namespace, label_selector=store.selector
             )
             store.replace(listing, first=True, namespace=namespace)
             await cluster.delete(CONFIG_MAPS, "phantom", namespace, uid=made["metadata"]["uid"])
-            await cluster.apply(CONFIG_MAPS, config_map("stays", "2"))
+            await cluster.apply(CONFIG_MAPS, config_map(namespace, "stays", "2"))
             errors: list[Exception] = []
-            task = asyncio.create_task(Feed(cluster, store, namespace, errors.append).run())
-            async with asyncio.timeout(60):
-                while dict(store.items) != {(namespace, "stays"): "2"}:
-                    await asyncio.sleep(0.02)
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            async with running(Feed(cluster, store, namespace, errors.append)):
+                await until(lambda: dict(store.items) == {(namespace, "stays"): "2"})
             assert errors == []
 
     asyncio.run(scenario())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stowage.cluster.errors import Forbidden, Gone, Retry
+from stowage.cluster.listwatch import ListWatch
 from stowage.cluster.ports import PODS, Body, Listing, WatchEvent
 from stowage.cluster.reflector import Key, Reflector
 
@@ -82,9 +83,9 @@ class Recorder:
 
 
 @contextlib.asynccontextmanager
-async def running(reflector: Reflector[Any]) -> AsyncIterator[None]:
+async def running(watch: ListWatch[Any]) -> AsyncIterator[None]:
     """Run it beside the block; it must still run at its end."""
-    task = asyncio.create_task(reflector.run())
+    task = asyncio.create_task(watch.run())
     try:
         yield
         assert not task.done()

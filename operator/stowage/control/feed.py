@@ -11,14 +11,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from stowage.cluster.listwatch import ListWatch
-from stowage.cluster.ports import Body, Cluster, Listing, ResourceType, WatchEvent
+from stowage.cluster.ports import Body, Cluster, Listing, WatchEvent
 from stowage.cluster.reflector import Key
 from stowage.control.store import AnyStore
 
 Projected = tuple[Key, int, Any]
 """Key, version and projection of one object."""
-Broke = Callable[[ResourceType], Callable[[Exception], None]]
-"""Makes what is told of the errors of a resource's watch."""
 
 
 class Feed(ListWatch[Projected]):
@@ -50,6 +48,7 @@ class Feed(ListWatch[Projected]):
         return self._store.decode(body)
 
     def _replace(self, listing: Listing[Projected]) -> None:
+        # None of it counts as a repair: the error has told that the watch was broken.
         self._store.replace(listing, first=True, namespace=self._namespace)
 
     def _observe(self, event: WatchEvent) -> None:

@@ -76,7 +76,7 @@ def _login(context: str | None) -> Any:
     return login
 
 
-def settings_for() -> kopf.OperatorSettings:
+def quiet_settings() -> kopf.OperatorSettings:
     """kopf's settings: quiet and bounded."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False

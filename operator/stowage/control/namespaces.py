@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from stowage.cluster.circuit import Circuit
-from stowage.cluster.ports import NAMESPACES, Body, Cluster
+from stowage.cluster.ports import NAMESPACES, Body, Cluster, ResourceType
 from stowage.cluster.reflector import Key, Reflector
 from stowage.control import resync
-from stowage.control.feed import Broke, Feed
+from stowage.control.feed import Feed
 from stowage.control.watches import watch
 from stowage.control.world import World
 
 RETRY_SECONDS = 5.0
 """How often a namespace that we may not read is asked for: its RoleBinding may be applied after it."""
+Broke = Callable[[ResourceType], Callable[[Exception], None]]
+"""Makes what is told of the errors of a resource's watch."""
 _log = logging.getLogger(__name__)
 
 
@@ -75,8 +77,6 @@ class Namespaces:
         Args:
             relisted: as for ``watches.watch``.
         """
-        if not self._world.scope.only:
-            await self._watches("", relisted)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watches("", relisted), name="watches")
             tasks: dict[tuple[str, str], asyncio.Task[None]] = {}

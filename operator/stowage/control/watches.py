@@ -20,7 +20,7 @@ import kopf
 
 from stowage.cluster.backoff import full_jitter
 from stowage.cluster.circuit import Circuit
-from stowage.control.handlers import Observed, registry_for, settings_for
+from stowage.control.handlers import Observed, quiet_settings, registry_for
 from stowage.control.world import World
 from stowage.observe import metrics
 
@@ -77,7 +77,7 @@ class _Thread:
         children = world.children_in(place)
         stores = [store for store in world.stores_in(place) if store not in children]
         self._registry = registry_for(stores, context, self._hand_over)
-        self._settings = settings_for()
+        self._settings = quiet_settings()
         self._kopfs = asyncio.new_event_loop()
         self._kopfs.set_exception_handler(_stray_error)
         self._told_to_end = asyncio.Event()
